@@ -1,0 +1,1 @@
+//! The native client: an HTTP driver for the engine, and a software passkey.

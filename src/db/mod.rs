@@ -1,0 +1,1 @@
+//! Storage: every statement of the server, written once for SQLite and PostgreSQL.

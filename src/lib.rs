@@ -1,0 +1,6 @@
+//! letterbox: a sealed-sender mailbox.
+
+pub mod client;
+pub mod db;
+pub mod mailbox;
+pub mod routes;

@@ -1,0 +1,1 @@
+//! The mailbox: the group-commit writer, the delivery state machine, wake-ups.

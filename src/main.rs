@@ -1,0 +1,2 @@
+//! The `letterbox` command.
+fn main() {}

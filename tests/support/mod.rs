@@ -1,0 +1,1 @@
+//! What the tests share: temporary databases, a test application.

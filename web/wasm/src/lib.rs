@@ -1,0 +1,1 @@
+//! Thin browser bindings over `letterbox-protocol`.
