@@ -1,0 +1,94 @@
+// Starts the real server binary on a free port, on a database of its own, and stops it again.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
+const binary = process.env.LETTERBOX_BIN ?? join(process.env.CARGO_TARGET_DIR ?? join(root, 'target'), 'debug', 'letterbox')
+
+export async function freePort() {
+  const probe = createServer().listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const { port } = probe.address()
+  probe.close()
+  await once(probe, 'close')
+  return port
+}
+
+export class Server {
+  #child
+  #codes = []
+  #waiting = []
+
+  constructor(port, database) {
+    this.port = port
+    this.database = database
+    this.origin = `http://localhost:${port}`
+  }
+
+  /** `database` is a URL; without one the server gets a temporary SQLite file. */
+  static async start(database) {
+    const folder = mkdtempSync(join(tmpdir(), 'letterbox-browser-'))
+    const server = new Server(await freePort(), database ?? `sqlite:${join(folder, 'letterbox.db')}`)
+    server.folder = folder
+    await server.up()
+    return server
+  }
+
+  /** Starts the process, on the same port and database as before. */
+  async up() {
+    const args = ['serve', '--listen', `127.0.0.1:${this.port}`, '--public-url', this.origin, '--database', this.database]
+    this.#child = spawn(binary, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    this.#child.stderr.on('data', (text) => (this.stderr = ((this.stderr ?? '') + text).slice(-8000)))
+    createInterface({ input: this.#child.stdout }).on('line', (line) => this.#line(line))
+    const deadline = Date.now() + 30_000
+    while (!(await this.#ready())) {
+      if (this.#child.exitCode !== null) throw new Error(`the server ended at once: ${this.stderr}`)
+      if (Date.now() > deadline) throw new Error(`the server is not ready after 30 s: ${this.stderr}`)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+  }
+
+  async #ready() {
+    try {
+      return (await fetch(`${this.origin}/health/ready`)).ok
+    } catch {
+      return false
+    }
+  }
+
+  #line(line) {
+    const code = line.match(/\b(\d{6})\b/)?.[1]
+    if (!code) return
+    const waiter = this.#waiting.shift()
+    if (waiter) waiter(code)
+    else this.#codes.push(code)
+  }
+
+  /** The next code that the server printed in place of a text message. */
+  code() {
+    if (this.#codes.length) return Promise.resolve(this.#codes.shift())
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error('no code was printed within 20 s')), 20_000)
+      this.#waiting.push((code) => (clearTimeout(timer), resolve(code)))
+    })
+  }
+
+  /** Stops the process; `up()` brings it back. */
+  async down(signal = 'SIGTERM') {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
+    const ended = once(this.#child, 'exit')
+    this.#child.kill(signal)
+    await ended
+  }
+
+  async stop() {
+    await this.down()
+    rmSync(this.folder, { recursive: true, force: true })
+  }
+}
