@@ -120,6 +120,9 @@ pub enum Input {
 /// The longest text of one letter, in bytes of UTF-8.
 pub const TEXT_LIMIT: usize = 60_000;
 
+/// The most characters of a letter's text that [`ContactView::last`] holds.
+pub const PREVIEW_CHARS: usize = 160;
+
 /// What one step asks of the host, to be done in this order: commit `writes` in one transaction;
 /// then send `requests` and `frames`; then show `events`.
 ///
@@ -140,13 +143,22 @@ pub struct Output {
     pub wake_at: Option<Millis>,
 }
 
-/// A change to one record.
+/// A change to one record; or, where the key ends in `/` and there is no value, the deletion of
+/// every record whose key begins with it (see [`Write::is_prefix`]).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Write {
     /// The record's key: a path like `session/…` without any phone number or name in it.
     pub key: String,
     /// What to put there; `None` deletes.
     pub value: Option<Vec<u8>>,
+}
+
+impl Write {
+    /// Whether this deletes every record whose key begins with `key`. Only letters are ever
+    /// deleted so (`letter/<contact>/`), because only the host knows all of their keys.
+    pub fn is_prefix(&self) -> bool {
+        self.value.is_none() && self.key.ends_with('/')
+    }
 }
 
 impl std::fmt::Debug for Write {
@@ -292,7 +304,9 @@ pub struct ContactView {
     pub standing: Standing,
     /// Letters received and not seen.
     pub unread: u32,
-    /// The last letter, for the list.
+    /// The last letter, for the list, its text cut to [`PREVIEW_CHARS`] characters. `None` where
+    /// there is none, and after the last one was deleted: the newest record under
+    /// `letter/<contact>/` is it then.
     pub last: Option<LetterView>,
     /// The identity key that the server serves is not the one pinned: nothing is sent.
     pub identity_changed: bool,
@@ -390,4 +404,25 @@ pub enum FailReason {
     KeysRefused,
     /// The server refused the letter.
     Refused,
+}
+
+/// Everything the page's first view needs, without the letters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// The account in this vault; `None` in an empty one.
+    pub account: Option<AccountView>,
+    /// All contacts, the one with the newest letter first.
+    pub contacts: Vec<ContactView>,
+}
+
+/// The vault's records are not such as this version can go on from. Nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// Written by a newer version, or damaged: a record of this kind (the key's first word) could
+    /// not be read.
+    #[error("a record of the kind {kind:?} cannot be read")]
+    Unreadable {
+        /// The first word of the record's key.
+        kind: String,
+    },
 }
