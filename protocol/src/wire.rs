@@ -137,6 +137,7 @@ wire! {
 /// One device in a signed list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cbor(map)]
 pub struct ListedDevice {
     /// The device's public name.
     #[n(0)]
@@ -152,6 +153,7 @@ pub struct ListedDevice {
 /// A person's devices, signed with the identity key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cbor(map)]
 pub struct SignedDeviceList {
     /// The suite of all keys in it.
     #[n(0)]
