@@ -1,1 +1,138 @@
 //! Storage: every statement of the server, written once for SQLite and PostgreSQL.
+//!
+//! One public method of [`Db`] is one atomic operation with a domain name. Statements use what both
+//! engines speak (`$1`, `ON CONFLICT`, `RETURNING`); where they must differ, the two arms stand side
+//! by side in one function. Times and randomness come in as parameters.
+
+mod accounts;
+mod bundles;
+mod claims;
+mod columns;
+mod credentials;
+mod error;
+mod ids;
+mod inbox;
+mod keys;
+mod migrate;
+mod open;
+mod sends;
+mod server_keys;
+mod sessions;
+mod sweep;
+mod tokens;
+mod verifications;
+
+pub use accounts::{CreateAccount, NewCredential};
+pub use claims::LookedUp;
+pub use credentials::{Credential, CredentialRow, UserRow};
+pub use error::{Error, OpenError};
+pub use inbox::{PendingEnvelope, PendingLetter};
+pub use keys::{AddPrekeys, ONE_TIME_PREKEYS, Publish};
+pub use sends::{BadSend, SealedSend, SendOutcome};
+pub use server_keys::ServerKey;
+pub use sessions::{CREDENTIAL_KEY, Sessions};
+pub use sweep::Swept;
+pub use tokens::SpentToken;
+pub use verifications::{StartVerification, Verification};
+
+use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+use std::fmt;
+
+/// The open database.
+#[derive(Clone)]
+pub enum Db {
+    /// A file, in WAL mode: one connection writes, several read.
+    Sqlite {
+        /// A pool of one connection, so that writers queue here and not on the file's lock.
+        writer: SqlitePool,
+        /// Connections that only read.
+        readers: SqlitePool,
+    },
+    /// A PostgreSQL database.
+    Postgres(PgPool),
+}
+
+/// A transaction on whichever engine is open. Dropped without a commit, it is rolled back.
+enum Tx {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+/// Runs one statement inside a [`Tx`]: `$connection` is the open engine's.
+macro_rules! within {
+    ($tx:expr, $connection:ident => $body:expr) => {
+        match $tx {
+            $crate::db::Tx::Sqlite(tx) => {
+                let $connection = &mut **tx;
+                $body
+            }
+            $crate::db::Tx::Postgres(tx) => {
+                let $connection = &mut **tx;
+                $body
+            }
+        }
+    };
+}
+use within;
+
+/// Runs one statement of its own that writes: `$pool` is the open engine's.
+macro_rules! write {
+    ($db:expr, $pool:ident => $body:expr) => {
+        match $db {
+            $crate::db::Db::Sqlite { writer: $pool, .. } => $body,
+            $crate::db::Db::Postgres($pool) => $body,
+        }
+    };
+}
+use write;
+
+/// Runs one statement of its own that only reads: `$pool` is the open engine's.
+macro_rules! read {
+    ($db:expr, $pool:ident => $body:expr) => {
+        match $db {
+            $crate::db::Db::Sqlite { readers: $pool, .. } => $body,
+            $crate::db::Db::Postgres($pool) => $body,
+        }
+    };
+}
+use read;
+
+impl Db {
+    /// Begins a transaction that may write. On SQLite it takes the write lock at once: a
+    /// transaction that read first and asked for the lock later could be refused it.
+    async fn begin(&self) -> Result<Tx, Error> {
+        Ok(match self {
+            Self::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+        })
+    }
+
+    /// Begins a transaction whose statements all see one state of the database.
+    async fn snapshot(&self) -> Result<Tx, Error> {
+        const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+        Ok(match self {
+            Self::Sqlite { readers, .. } => Tx::Sqlite(readers.begin().await?),
+            Self::Postgres(pool) => Tx::Postgres(pool.begin_with(SNAPSHOT).await?),
+        })
+    }
+}
+
+impl Tx {
+    /// Makes it durable.
+    async fn commit(self) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(tx) => tx.commit().await?,
+            Self::Postgres(tx) => tx.commit().await?,
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Db {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sqlite { .. } => "Db(SQLite)",
+            Self::Postgres(_) => "Db(PostgreSQL)",
+        })
+    }
+}

@@ -1,0 +1,307 @@
+//! A device's pending letters: handed out, acknowledged, read, deleted.
+
+use super::{CredentialRow, Db, Error, Tx, columns::Stamp, read, within, write};
+use letterbox_protocol::{
+    types::{Blob, Bytes, MessageId, Phone, SessionLabel, UnixTime},
+    wire::{AckStatus, InboxAck, InboxEnvelope, InboxLetter},
+};
+use sqlx::{FromRow, QueryBuilder};
+
+/// A pending letter and where it stands in this pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingLetter {
+    /// What `after` takes to go on behind this letter. Good for one pass: letters that land
+    /// meanwhile may stand before it.
+    pub position: i64,
+    /// The letter.
+    pub letter: InboxLetter,
+}
+
+/// A pending envelope and where it stands in this pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingEnvelope {
+    /// What `after` takes to go on behind this envelope. Good for one pass.
+    pub position: i64,
+    /// The envelope.
+    pub envelope: InboxEnvelope,
+}
+
+#[derive(FromRow)]
+struct LetterColumns {
+    id: i64,
+    message_id: String,
+    #[sqlx(try_from = "Stamp")]
+    timestamp: UnixTime,
+    #[sqlx(try_from = "Stamp")]
+    expires_at: UnixTime,
+    read: bool,
+    encrypted_content: Vec<u8>,
+}
+
+#[derive(FromRow)]
+struct EnvelopeColumns {
+    id: i64,
+    session_key_id: String,
+    #[sqlx(try_from = "Stamp")]
+    created_at: UnixTime,
+    encrypted_session_key: Vec<u8>,
+}
+
+impl Db {
+    /// A device's pending letters behind `after`, at most `limit`. Goes by the device's pending
+    /// delivery rows and touches no others.
+    ///
+    /// # Errors
+    /// The database is out of reach.
+    pub async fn inbox_page(
+        &self,
+        device: CredentialRow,
+        after: Option<i64>,
+        limit: u32,
+        now: UnixTime,
+    ) -> Result<Vec<PendingLetter>, Error> {
+        const SELECT: &str = "SELECT d.id, m.message_id, m.timestamp, m.expires_at, m.encrypted_content, \
+             EXISTS (SELECT 1 FROM message_deliveries r WHERE r.message_id = m.id AND r.read_at IS NOT NULL) AS read \
+             FROM message_deliveries d JOIN messages m ON m.id = d.message_id \
+             WHERE d.webauthn_credential_id = $1 AND d.delivery_status = 'pending' AND d.id > $2 \
+             AND m.expires_at > $3 ORDER BY d.id LIMIT $4";
+        let rows: Vec<LetterColumns> = read!(self, pool => {
+            sqlx::query_as(SELECT).bind(device.0).bind(after.unwrap_or(i64::MIN)).bind(Stamp(now))
+                .bind(i64::from(limit)).fetch_all(pool).await?
+        });
+        rows.into_iter().map(PendingLetter::try_from).collect()
+    }
+
+    /// A device's envelopes behind `after`, at most `limit`.
+    ///
+    /// # Errors
+    /// The database is out of reach.
+    pub async fn envelopes_page(
+        &self,
+        device: CredentialRow,
+        after: Option<i64>,
+        limit: u32,
+        now: UnixTime,
+    ) -> Result<Vec<PendingEnvelope>, Error> {
+        const SELECT: &str = "SELECT id, session_key_id, created_at, encrypted_session_key \
+             FROM device_session_keys WHERE webauthn_credential_id = $1 AND id > $2 AND expires_at > $3 \
+             ORDER BY id LIMIT $4";
+        let rows: Vec<EnvelopeColumns> = read!(self, pool => {
+            sqlx::query_as(SELECT).bind(device.0).bind(after.unwrap_or(i64::MIN)).bind(Stamp(now))
+                .bind(i64::from(limit)).fetch_all(pool).await?
+        });
+        rows.into_iter().map(PendingEnvelope::try_from).collect()
+    }
+
+    /// Notes what became of letters on a device. 'Delivered' is final; 'failed' never counts as
+    /// having a letter. A letter goes once every device that was active when it was stored, and
+    /// still is, has it. Unknown ids are passed over, so that a repeated acknowledgement is fine.
+    ///
+    /// # Errors
+    /// The database is out of reach.
+    pub async fn ack_letters(
+        &self,
+        device: CredentialRow,
+        mailbox: &Phone,
+        acks: &[InboxAck],
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        if acks.is_empty() {
+            return Ok(());
+        }
+        let of =
+            |status| acks.iter().filter(move |ack| ack.status == status).map(|ack| ack.message_id);
+        let mut tx = self.begin().await?;
+        let failed = tx.lock_letters(mailbox, of(AckStatus::Failed)).await?;
+        let delivered = tx.lock_letters(mailbox, of(AckStatus::Delivered)).await?;
+        tx.set_status(device, &failed, "failed", None).await?;
+        tx.set_status(device, &delivered, "delivered", Some(now.hour())).await?;
+        tx.delete_letters_that_all_have(&delivered).await?;
+        tx.commit().await
+    }
+
+    /// Marks letters as read on a device, for the devices that have yet to fetch them.
+    ///
+    /// # Errors
+    /// The database is out of reach.
+    pub async fn mark_read(
+        &self,
+        device: CredentialRow,
+        mailbox: &Phone,
+        letters: &[MessageId],
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        if letters.is_empty() {
+            return Ok(());
+        }
+        write!(self, pool => {
+            let mut update = QueryBuilder::new("UPDATE message_deliveries SET read_at = ");
+            update.push_bind(Stamp(now.hour())).push(" WHERE webauthn_credential_id = ").push_bind(device.0)
+                .push(" AND read_at IS NULL AND message_id IN (SELECT id FROM messages WHERE destination_phone = ")
+                .push_bind(mailbox.as_str().to_owned()).push(" AND message_id IN (");
+            let mut ids = update.separated(", ");
+            for letter in letters {
+                ids.push_bind(letter.to_text());
+            }
+            update.push("))");
+            update.build().persistent(false).execute(pool).await?;
+        });
+        Ok(())
+    }
+
+    /// Deletes a letter for all its owner's devices. False where there is none.
+    ///
+    /// # Errors
+    /// The database is out of reach.
+    pub async fn delete_letter(&self, mailbox: &Phone, letter: &MessageId) -> Result<bool, Error> {
+        let deleted = write!(self, pool => {
+            sqlx::query("DELETE FROM messages WHERE destination_phone = $1 AND message_id = $2")
+                .bind(mailbox.as_str()).bind(letter.to_text()).execute(pool).await?.rows_affected()
+        });
+        Ok(deleted == 1)
+    }
+
+    /// Deletes envelopes that a device has in its vault: each can be opened only once.
+    ///
+    /// # Errors
+    /// The database is out of reach.
+    pub async fn ack_envelopes(
+        &self,
+        device: CredentialRow,
+        labels: &[SessionLabel],
+    ) -> Result<(), Error> {
+        if labels.is_empty() {
+            return Ok(());
+        }
+        write!(self, pool => {
+            let mut delete = QueryBuilder::new(
+                "DELETE FROM device_session_keys WHERE user_id = (SELECT user_id FROM webauthn_credentials WHERE id = ",
+            );
+            delete.push_bind(device.0).push(") AND webauthn_credential_id = ").push_bind(device.0)
+                .push(" AND session_key_id IN (");
+            let mut ids = delete.separated(", ");
+            for label in labels {
+                ids.push_bind(label.to_text());
+            }
+            delete.push(")");
+            delete.build().persistent(false).execute(pool).await?;
+        });
+        Ok(())
+    }
+}
+
+impl Tx {
+    /// The rows of a mailbox's letters. On PostgreSQL they stay locked, so that of two devices that
+    /// acknowledge the last two deliveries at once, the second sees the first.
+    async fn lock_letters(
+        &mut self,
+        mailbox: &Phone,
+        letters: impl Iterator<Item = MessageId>,
+    ) -> Result<Vec<i64>, Error> {
+        let letters: Vec<String> = letters.map(|id| id.to_text()).collect();
+        if letters.is_empty() {
+            return Ok(Vec::new());
+        }
+        match self {
+            Self::Sqlite(tx) => {
+                let mut select =
+                    QueryBuilder::new("SELECT id FROM messages WHERE destination_phone = ");
+                select.push_bind(mailbox.as_str().to_owned()).push(" AND message_id IN (");
+                let mut ids = select.separated(", ");
+                for letter in letters {
+                    ids.push_bind(letter);
+                }
+                select.push(")");
+                Ok(select.build_query_scalar().persistent(false).fetch_all(&mut **tx).await?)
+            }
+            Self::Postgres(tx) => {
+                const SELECT: &str = "SELECT id FROM messages WHERE destination_phone = $1 \
+                     AND message_id = ANY ($2) ORDER BY id FOR UPDATE";
+                Ok(sqlx::query_scalar(SELECT)
+                    .bind(mailbox.as_str())
+                    .bind(letters)
+                    .fetch_all(&mut **tx)
+                    .await?)
+            }
+        }
+    }
+
+    async fn set_status(
+        &mut self,
+        device: CredentialRow,
+        letters: &[i64],
+        status: &'static str,
+        delivered_at: Option<UnixTime>,
+    ) -> Result<(), Error> {
+        if letters.is_empty() {
+            return Ok(());
+        }
+        // 'failed' may become 'delivered' (a heal), 'delivered' stays.
+        within!(self, c => {
+            let mut update = QueryBuilder::new("UPDATE message_deliveries SET delivery_status = ");
+            update.push_bind(status).push(", delivered_at = ").push_bind(delivered_at.map(Stamp))
+                .push(" WHERE webauthn_credential_id = ").push_bind(device.0)
+                .push(" AND delivery_status <> 'delivered' AND message_id IN (");
+            let mut ids = update.separated(", ");
+            for letter in letters {
+                ids.push_bind(*letter);
+            }
+            update.push(")");
+            update.build().persistent(false).execute(c).await?;
+        });
+        Ok(())
+    }
+
+    async fn delete_letters_that_all_have(&mut self, letters: &[i64]) -> Result<(), Error> {
+        if letters.is_empty() {
+            return Ok(());
+        }
+        within!(self, c => {
+            let mut delete = QueryBuilder::new(
+                "DELETE FROM messages WHERE NOT EXISTS (SELECT 1 FROM message_deliveries d \
+                 JOIN webauthn_credentials c ON c.id = d.webauthn_credential_id \
+                 WHERE d.message_id = messages.id AND d.delivery_status <> 'delivered' AND c.is_active) \
+                 AND id IN (",
+            );
+            let mut ids = delete.separated(", ");
+            for letter in letters {
+                ids.push_bind(*letter);
+            }
+            delete.push(")");
+            delete.build().persistent(false).execute(c).await?;
+        });
+        Ok(())
+    }
+}
+
+impl TryFrom<LetterColumns> for PendingLetter {
+    type Error = Error;
+
+    fn try_from(row: LetterColumns) -> Result<Self, Error> {
+        let letter = InboxLetter {
+            message_id: row
+                .message_id
+                .parse::<Bytes<16>>()
+                .map_err(|_| Error::corrupt("message_id"))?,
+            timestamp: row.timestamp,
+            expires_at: row.expires_at,
+            read: row.read,
+            encrypted_content: Blob(row.encrypted_content),
+        };
+        Ok(Self { position: row.id, letter })
+    }
+}
+
+impl TryFrom<EnvelopeColumns> for PendingEnvelope {
+    type Error = Error;
+
+    fn try_from(row: EnvelopeColumns) -> Result<Self, Error> {
+        let envelope = InboxEnvelope {
+            session_key_id: (row.session_key_id.parse::<Bytes<16>>())
+                .map_err(|_| Error::corrupt("session_key_id"))?,
+            created_at: row.created_at,
+            encrypted_session_key: Blob(row.encrypted_session_key),
+        };
+        Ok(Self { position: row.id, envelope })
+    }
+}

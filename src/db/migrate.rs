@@ -1,0 +1,26 @@
+//! Migrations: forward only, the same file names for both engines.
+
+use super::{Db, OpenError};
+use sqlx::migrate::{MigrateError, Migrator};
+
+static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
+
+impl Db {
+    /// Brings the schema up to this version. A database that knows a migration which this binary
+    /// does not is refused untouched.
+    pub(super) async fn migrate(&self) -> Result<(), OpenError> {
+        let done = match self {
+            Self::Sqlite { writer, .. } => SQLITE.run(writer).await,
+            Self::Postgres(pool) => POSTGRES.run(pool).await,
+        };
+        done.map_err(|error| match error {
+            MigrateError::VersionMissing(version) => OpenError::Newer(version),
+            MigrateError::VersionMismatch(version) | MigrateError::Dirty(version) => {
+                OpenError::Foreign(version)
+            }
+            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => error.into(),
+            _ => OpenError::Foreign(0),
+        })
+    }
+}

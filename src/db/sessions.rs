@@ -1,0 +1,136 @@
+//! Where tower-sessions keeps its records: ids as SHA-256, a device's sessions ending with it.
+
+use super::{
+    CredentialRow, Db, Error,
+    columns::{Raw, Stamp},
+    read, write,
+};
+use crate::clock::Clock;
+use async_trait::async_trait;
+use letterbox_protocol::types::{Bytes, UnixTime};
+use sha2::{Digest, Sha256};
+use sqlx::FromRow;
+use std::{collections::HashMap, fmt};
+use time::OffsetDateTime;
+use tower_sessions::{
+    SessionStore,
+    session::{Id, Record},
+    session_store,
+};
+
+/// The key under which a session's data names its device, as a [`CredentialRow`]: the row then
+/// refers to the credential and goes with it.
+pub const CREDENTIAL_KEY: &str = "credential";
+
+/// tower-sessions' store over [`Db`].
+#[derive(Clone)]
+pub struct Sessions {
+    db: Db,
+    clock: Clock,
+}
+
+impl Sessions {
+    /// Sessions in this database, whose age this clock tells.
+    pub fn new(db: Db, clock: Clock) -> Self {
+        Self { db, clock }
+    }
+}
+
+impl fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sessions")
+    }
+}
+
+#[derive(FromRow)]
+struct SessionColumns {
+    data: String,
+    #[sqlx(try_from = "Stamp")]
+    expiry_date: UnixTime,
+}
+
+/// A record as it is stored.
+struct Stored {
+    id: Raw<32>,
+    credential: Option<CredentialRow>,
+    data: String,
+    expiry_date: Stamp,
+}
+
+impl Stored {
+    fn of(record: &Record) -> session_store::Result<Self> {
+        let encode = |error: serde_json::Error| session_store::Error::Encode(error.to_string());
+        let credential = record.data.get(CREDENTIAL_KEY).cloned();
+        Ok(Self {
+            id: hashed(&record.id),
+            credential: credential.map(serde_json::from_value).transpose().map_err(encode)?,
+            data: serde_json::to_string(&record.data).map_err(encode)?,
+            expiry_date: Stamp(UnixTime(record.expiry_date.unix_timestamp())),
+        })
+    }
+}
+
+#[async_trait]
+impl SessionStore for Sessions {
+    async fn create(&self, record: &mut Record) -> session_store::Result<()> {
+        // 128 random bits do not collide; if they did, the primary key refuses the second.
+        const INSERT: &str = "INSERT INTO sessions (id, webauthn_credential_id, data, expiry_date) \
+             VALUES ($1, $2, $3, $4)";
+        let stored = Stored::of(record)?;
+        write!(&self.db, pool => {
+            sqlx::query(INSERT).bind(stored.id).bind(stored.credential).bind(stored.data)
+                .bind(stored.expiry_date).execute(pool).await.map_err(backend)?;
+        });
+        Ok(())
+    }
+
+    /// A session that was ended meanwhile (signed out, its device revoked) stays ended.
+    async fn save(&self, record: &Record) -> session_store::Result<()> {
+        const UPDATE: &str = "UPDATE sessions SET webauthn_credential_id = $2, data = $3, expiry_date = $4 \
+             WHERE id = $1";
+        let stored = Stored::of(record)?;
+        write!(&self.db, pool => {
+            sqlx::query(UPDATE).bind(stored.id).bind(stored.credential).bind(stored.data)
+                .bind(stored.expiry_date).execute(pool).await.map_err(backend)?;
+        });
+        Ok(())
+    }
+
+    async fn load(&self, id: &Id) -> session_store::Result<Option<Record>> {
+        const SELECT: &str =
+            "SELECT data, expiry_date FROM sessions WHERE id = $1 AND expiry_date > $2";
+        let row: Option<SessionColumns> = read!(&self.db, pool => {
+            sqlx::query_as(SELECT).bind(hashed(id)).bind(Stamp(self.clock.now()))
+                .fetch_optional(pool).await.map_err(backend)?
+        });
+        row.map(|row| row.record(*id)).transpose()
+    }
+
+    async fn delete(&self, id: &Id) -> session_store::Result<()> {
+        write!(&self.db, pool => {
+            sqlx::query("DELETE FROM sessions WHERE id = $1").bind(hashed(id))
+                .execute(pool).await.map_err(backend)?;
+        });
+        Ok(())
+    }
+}
+
+impl SessionColumns {
+    fn record(self, id: Id) -> session_store::Result<Record> {
+        let decode = |error: String| session_store::Error::Decode(error);
+        let data: HashMap<String, serde_json::Value> =
+            serde_json::from_str(&self.data).map_err(|error| decode(error.to_string()))?;
+        let expiry_date = OffsetDateTime::from_unix_timestamp(self.expiry_date.0)
+            .map_err(|error| decode(error.to_string()))?;
+        Ok(Record { id, data, expiry_date })
+    }
+}
+
+/// Whoever reads the table cannot take over a session.
+fn hashed(id: &Id) -> Raw<32> {
+    Raw(Bytes(Sha256::digest(id.0.to_be_bytes()).into()))
+}
+
+fn backend(error: sqlx::Error) -> session_store::Error {
+    session_store::Error::Backend(Error::from(error).to_string())
+}
