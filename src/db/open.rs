@@ -93,7 +93,7 @@ impl Db {
     /// # Errors
     /// The database is out of reach.
     pub async fn renew_epoch(&self, rng: &mut impl CryptoRng) -> Result<(), Error> {
-        let epoch = Raw(Bytes::random(rng));
+        let epoch = Raw(Bytes::<16>::random(rng));
         write!(self, pool => {
             sqlx::query("UPDATE database_epoch SET epoch = $1").bind(epoch).execute(pool).await?;
         });
