@@ -1,19 +1,26 @@
 //! letterbox's protocol, without I/O, clock or global randomness: time and randomness come in as
 //! parameters, so that the server, the browser and the tests run the same code.
 
+mod aead;
 pub mod bundle;
 pub mod certificate;
+pub mod channel;
 pub mod content;
 pub mod device_list;
 pub mod encoding;
 pub mod engine;
+pub mod handshake;
+mod kdf;
 pub mod key_check;
 pub mod keys;
 pub mod limits;
 mod padding;
+pub mod ratchet;
 pub mod record;
 pub mod sealing;
 pub mod secret;
+pub mod session_key;
+pub mod sessions;
 pub mod sizes;
 pub mod types;
 pub mod wire;
