@@ -1,1 +1,2 @@
-//! Tests: privacy.
+//! Tests: what the mailbox and the log must never hold.
+mod search;
