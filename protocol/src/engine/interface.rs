@@ -3,6 +3,7 @@
 //! Inputs, requests and events cross into JavaScript as JSON; the names here are the names there.
 
 use crate::types::{Bytes, Phone};
+use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 /// A moment: milliseconds since 1970-01-01T00:00:00Z, by the host's clock.
@@ -230,6 +231,9 @@ pub enum Event {
     SignInNeeded,
     /// The server does not know this device any more.
     DeviceUnknown,
+    /// The server serves other keys for this device than it published: it is at fault, or was
+    /// tampered with.
+    KeysAltered,
     /// Everything pending has been fetched.
     CaughtUp,
     /// A contact is new or has changed.
@@ -313,14 +317,17 @@ pub struct ContactView {
 }
 
 /// How one stands with a contact.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
     /// Written to, or accepted.
+    #[n(0)]
     Accepted,
     /// Wrote first and has not been accepted.
+    #[n(1)]
     Request,
     /// Blocked.
+    #[n(2)]
     Blocked,
 }
 
@@ -357,52 +364,67 @@ pub enum ContentView {
 }
 
 /// How far a letter has got.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum LetterState {
     /// In the vault; waiting for the network, for keys, or for room.
+    #[n(0)]
     Waiting {
         /// Why, where it is more than the network.
+        #[n(0)]
         reason: Option<WaitReason>,
     },
     /// On its way.
+    #[n(1)]
     Sending,
     /// The server has it durably.
+    #[n(2)]
     Sent,
     /// Will not go out unless tried again.
+    #[n(3)]
     Failed {
         /// Why.
+        #[n(0)]
         reason: FailReason,
     },
     /// From somebody else.
+    #[n(4)]
     Received,
 }
 
 /// Why a letter waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 #[serde(rename_all = "snake_case")]
 pub enum WaitReason {
     /// All of the recipient's devices have been silent for too long to be written to safely.
+    #[n(0)]
     AllDormant,
     /// The recipient's mailbox is full.
+    #[n(1)]
     MailboxFull,
     /// The server asks for patience.
+    #[n(2)]
     TooManyRequests,
     /// The device list changed twice while sending.
+    #[n(3)]
     ListMoving,
 }
 
 /// Why a letter failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 #[serde(rename_all = "snake_case")]
 pub enum FailReason {
     /// Nobody has that number here (any more).
+    #[n(0)]
     NoSuchMailbox,
     /// The recipient's identity key is not the pinned one.
+    #[n(1)]
     IdentityChanged,
     /// What the server served does not hold.
+    #[n(2)]
     KeysRefused,
     /// The server refused the letter.
+    #[n(3)]
     Refused,
 }
 

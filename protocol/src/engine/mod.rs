@@ -1,8 +1,110 @@
 //! The client engine: everything a client does, as one state machine without I/O.
 //!
 //! `step(now, rng, input)` returns what to write, what to send and what to show. State is keyed
-//! records; see [`interface`].
+//! records; see [`interface`]. A step works on those records through `turn::Turn`, to which every
+//! module adds what it does:
+//!
+//! | module | what |
+//! | --- | --- |
+//! | `records` | the keyed records and what changed in them |
+//! | `requests` | the request queue: exact bytes, tokens, patience |
+//! | `account`, `session`, `upkeep` | keys, the device's proof, certificate and renewals |
+//! | `contacts`, `lookup` | people and their keys |
+//! | `outbox`, `outbound` | letters going out, and the sessions they go in |
+//! | `live`, `envelopes`, `inbox` | letters coming in |
+//! | `channels`, `base_keys` | channels to other devices |
+//! | `letters` | the records that the host shows |
 
+mod account;
+mod base_keys;
+mod channels;
+mod contacts;
+mod device_name;
+mod envelopes;
+mod inbox;
 pub mod interface;
+mod letters;
+mod live;
+mod lookup;
+mod outbound;
+mod outbox;
+mod records;
+mod requests;
+mod session;
+mod turn;
+mod upkeep;
 
 pub use interface::*;
+pub use letters::NotALetter;
+
+use rand::CryptoRng;
+use records::Records;
+use turn::{Memory, Turn};
+
+/// One account's client on one device. See [`interface`] for what the host owes it.
+pub struct Engine {
+    records: Records,
+    memory: Memory,
+}
+
+impl Engine {
+    /// Opens the engine on the vault's records: all of them but those under [`LETTER_PREFIX`].
+    /// No records at all make a new, empty engine.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Unreadable`] where a record was damaged or written by a newer version.
+    pub fn open(records: impl IntoIterator<Item = (String, Vec<u8>)>) -> Result<Self, OpenError> {
+        let records = Records::load(records, readable)?;
+        let flights = requests::unanswered(&records);
+        Ok(Self { records, memory: Memory { flights, ..Memory::default() } })
+    }
+
+    /// Takes one input up. The host commits, sends and shows what comes out, in that order.
+    pub fn step(&mut self, now: Millis, rng: &mut impl CryptoRng, input: Input) -> Output {
+        let Self { records, memory } = self;
+        Turn { records, memory, now, rng, out: Output::default() }.run(input)
+    }
+
+    /// The account and the contacts as they are now.
+    pub fn snapshot(&self) -> Snapshot {
+        contacts::snapshot(&self.records)
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Engine(…)")
+    }
+}
+
+/// Whether a record of this kind can be read. Kinds of later versions are left alone.
+fn readable(kind: &str, bytes: &[u8]) -> bool {
+    fn reads<T: records::Record>(kind: &str, bytes: &[u8]) -> bool {
+        kind != T::KIND || minicbor::decode::<T>(bytes).is_ok()
+    }
+    [
+        reads::<account::Account>,
+        reads::<account::MessagingSecret>,
+        reads::<account::SignedPrekeySecret>,
+        reads::<account::OneTimeSecret>,
+        reads::<account::PrekeyIds>,
+        reads::<account::OwnList>,
+        reads::<base_keys::BaseKey>,
+        reads::<channels::PeerDevice>,
+        reads::<channels::ChannelRecord>,
+        reads::<contacts::Contact>,
+        reads::<contacts::Seen>,
+        reads::<envelopes::InSession>,
+        reads::<lookup::CachedBundle>,
+        reads::<outbound::OutSession>,
+        reads::<outbound::OwnSession>,
+        reads::<outbox::Outgoing>,
+        reads::<outbox::Sending>,
+        reads::<requests::Pending>,
+        reads::<upkeep::OwnCertificate>,
+        reads::<upkeep::ServerRecord>,
+    ]
+    .into_iter()
+    .all(|reads| reads(kind, bytes))
+}

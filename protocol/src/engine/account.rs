@@ -1,0 +1,358 @@
+//! The account: its keys, how they come to be, and their first publication.
+
+use super::interface::{AccountView, Event};
+use super::records::{Record, RecordKey, Records};
+use super::requests::{Answer, Method, Purpose};
+use super::turn::Turn;
+use crate::device_list::DeviceList;
+use crate::handshake::Party;
+use crate::keys::{ExchangeSecret, IdentitySecret, sign_messaging_key, sign_prekey};
+use crate::limits::ONE_TIME_PREKEYS;
+use crate::types::{DeviceId, Key, Phone, Signature, UnixTime};
+use crate::wire::{
+    Account as SessionAccount, ListedDevice, NewAccount, OneTimePrekey, PublishKeys,
+    SignedDeviceList, SignedMessagingKey, SignedPrekey, problems,
+};
+use minicbor::{Decode, Encode};
+
+/// Who one is, and this device's long-lived secrets.
+#[derive(Encode, Decode)]
+#[cbor(map)]
+pub(super) struct Account {
+    #[n(0)]
+    pub(super) phone: Phone,
+    #[n(1)]
+    pub(super) device_name: String,
+    #[n(2)]
+    pub(super) identity: IdentitySecret,
+    #[n(3)]
+    pub(super) device_id: DeviceId,
+    #[n(4)]
+    pub(super) registration_id: u32,
+    #[n(5)]
+    pub(super) device: ExchangeSecret,
+    #[n(6)]
+    pub(super) published: bool,
+}
+
+impl Record for Account {
+    const KIND: &'static str = "account";
+}
+
+impl Account {
+    pub(super) fn view(&self) -> AccountView {
+        AccountView {
+            phone: self.phone.clone(),
+            device_name: self.device_name.clone(),
+            published: self.published,
+        }
+    }
+
+    /// This device as the other end of its channels knows it.
+    pub(super) fn party(&self) -> Party {
+        Party {
+            phone: self.phone.clone(),
+            identity_key: self.identity.public(),
+            device_id: self.device_id,
+            device_key: self.device.public(),
+        }
+    }
+
+    pub(super) fn listed(&self) -> ListedDevice {
+        ListedDevice {
+            device_id: self.device_id,
+            registration_id: self.registration_id,
+            device_key: self.device.public(),
+        }
+    }
+}
+
+/// A messaging key: letters are sealed to it. `messaging/<version, 8 hex digits>`, kept as long as
+/// something sealed to it can still arrive.
+#[derive(Encode, Decode)]
+#[cbor(map)]
+pub(super) struct MessagingSecret {
+    #[n(0)]
+    pub(super) secret: ExchangeSecret,
+    #[n(1)]
+    pub(super) key_version: u32,
+    #[n(2)]
+    pub(super) created_at: UnixTime,
+    #[n(3)]
+    pub(super) signature: Signature,
+}
+
+impl Record for MessagingSecret {
+    const KIND: &'static str = "messaging";
+}
+
+impl MessagingSecret {
+    pub(super) fn key(version: u32) -> RecordKey<Self> {
+        RecordKey::of(&[&format!("{version:08x}")])
+    }
+
+    /// The public half as it was published.
+    pub(super) fn signed(&self) -> SignedMessagingKey {
+        SignedMessagingKey {
+            public_key: self.secret.public(),
+            key_version: self.key_version,
+            created_at: self.created_at,
+            signature: self.signature,
+        }
+    }
+}
+
+/// A signed prekey's secret: `signed-prekey/<id, 8 hex digits>`.
+#[derive(Encode, Decode)]
+#[cbor(map)]
+pub(super) struct SignedPrekeySecret {
+    #[n(0)]
+    pub(super) secret: ExchangeSecret,
+    #[n(1)]
+    pub(super) created_at: UnixTime,
+    #[n(2)]
+    pub(super) signature: Signature,
+}
+
+impl Record for SignedPrekeySecret {
+    const KIND: &'static str = "signed-prekey";
+}
+
+impl SignedPrekeySecret {
+    pub(super) fn key(id: u32) -> RecordKey<Self> {
+        RecordKey::of(&[&format!("{id:08x}")])
+    }
+
+    /// The public half as it was published.
+    pub(super) fn signed(&self, key_id: u32) -> SignedPrekey {
+        SignedPrekey {
+            key_id,
+            public_key: self.secret.public(),
+            created_at: self.created_at,
+            signature: self.signature,
+        }
+    }
+}
+
+/// A one-time prekey's secret: `one-time/<id, 8 hex digits>`, gone with its first use.
+#[derive(Encode, Decode)]
+#[cbor(map)]
+pub(super) struct OneTimeSecret {
+    #[n(0)]
+    pub(super) secret: ExchangeSecret,
+    #[n(1)]
+    pub(super) created_at: UnixTime,
+}
+
+impl Record for OneTimeSecret {
+    const KIND: &'static str = "one-time";
+}
+
+impl OneTimeSecret {
+    pub(super) fn key(id: u32) -> RecordKey<Self> {
+        RecordKey::of(&[&format!("{id:08x}")])
+    }
+}
+
+/// The ids given last.
+#[derive(Default, Encode, Decode)]
+#[cbor(map)]
+pub(super) struct PrekeyIds {
+    #[n(0)]
+    pub(super) signed: u32,
+    #[n(1)]
+    pub(super) one_time: u32,
+}
+
+impl Record for PrekeyIds {
+    const KIND: &'static str = "prekey-ids";
+}
+
+/// A device list of one's own: `own-list/<version, 16 hex digits>`. Lists that letters may still
+/// be made for are kept; the newest published one goes into envelopes.
+#[derive(Clone, Encode, Decode)]
+#[cbor(map)]
+pub(super) struct OwnList {
+    #[n(0)]
+    pub(super) list: SignedDeviceList,
+    /// Whether the server has taken it.
+    #[n(1)]
+    pub(super) published: bool,
+}
+
+impl Record for OwnList {
+    const KIND: &'static str = "own-list";
+}
+
+impl OwnList {
+    pub(super) fn key(version: u64) -> RecordKey<Self> {
+        RecordKey::of(&[&format!("{version:016x}")])
+    }
+
+    /// The newest list that the server has taken.
+    pub(super) fn current(records: &Records) -> Option<SignedDeviceList> {
+        let lists = records.list::<Self>(&[]).into_iter().rev();
+        lists.map(|(_, own)| own).find(|own| own.published).map(|own| own.list)
+    }
+}
+
+impl Turn<'_> {
+    pub(super) fn account(&self) -> Option<Account> {
+        self.records.get(&RecordKey::only())
+    }
+
+    pub(super) fn create_account(&mut self, phone: Phone, device_name: String) {
+        if self.account().is_some_and(|account| account.published) {
+            return;
+        }
+        self.drop_unpublished();
+        let account = Account {
+            phone,
+            device_name,
+            identity: IdentitySecret::generate(self.rng),
+            device_id: DeviceId::random(&mut self.rng),
+            registration_id: self.random_registration_id(),
+            device: ExchangeSecret::generate(self.rng),
+            published: false,
+        };
+        self.records.put(&RecordKey::only(), &account);
+        let messaging_key = self.new_messaging_key(&account, 1);
+        let device_list = self.sign_list(&account, 1, messaging_key.public_key);
+        let signed_prekey = self.new_signed_prekey(&account);
+        let keys = NewAccount {
+            identity_key: account.identity.public(),
+            device_list,
+            messaging_key,
+            signed_prekey,
+            one_time_prekeys: self.new_one_time_prekeys(ONE_TIME_PREKEYS as u32),
+            encrypted_name: self.seal_name(&account),
+        };
+        let body = serde_json::to_string(&PublishKeys::Account(keys)).ok();
+        self.ask(Purpose::CreateAccount, Method::Put, "/v1/keys", body);
+    }
+
+    /// An attempt that was refused leaves keys that nobody knows.
+    fn drop_unpublished(&mut self) {
+        self.give_up(|purpose| *purpose == Purpose::CreateAccount);
+        self.records.delete_all::<MessagingSecret>(&[]);
+        self.records.delete_all::<SignedPrekeySecret>(&[]);
+        self.records.delete_all::<OneTimeSecret>(&[]);
+        self.records.delete_all::<OwnList>(&[]);
+        self.records.delete(&RecordKey::<PrekeyIds>::only());
+    }
+
+    pub(super) fn account_answered(&mut self, answer: &Answer) {
+        if answer.is_ok() {
+            self.account_published();
+        } else if answer.problem().as_deref() == Some(problems::PHONE_TAKEN) {
+            // Perhaps by this very publication, the first answer to which was lost.
+            self.ask(Purpose::WhoAmI, Method::Get, "/v1/account", None);
+        } else {
+            self.account_refused(answer.problem().unwrap_or_default());
+        }
+    }
+
+    pub(super) fn who_am_i_answered(&mut self, answer: &Answer) {
+        let here = self.account().map(|account| account.device_id);
+        match answer.read::<SessionAccount>() {
+            Some(account) if Some(account.device_id) == here => self.account_published(),
+            _ => self.account_refused(problems::PHONE_TAKEN.to_owned()),
+        }
+    }
+
+    fn account_published(&mut self) {
+        let Some(mut account) = self.account() else { return };
+        account.published = true;
+        self.records.put(&RecordKey::only(), &account);
+        self.list_published(1);
+        self.tell(Event::AccountReady { account: account.view() });
+        self.device_ready();
+    }
+
+    pub(super) fn account_refused(&mut self, problem: String) {
+        self.tell(Event::AccountRefused { problem });
+    }
+
+    /// Below 2^31 and not zero.
+    fn random_registration_id(&mut self) -> u32 {
+        let mut bytes = [0; 4];
+        self.rng.fill_bytes(&mut bytes);
+        (u32::from_le_bytes(bytes) >> 1).max(1)
+    }
+
+    fn new_messaging_key(&mut self, account: &Account, version: u32) -> SignedMessagingKey {
+        let secret = ExchangeSecret::generate(self.rng);
+        let created_at = self.time().hour();
+        let signed = sign_messaging_key(
+            &account.identity,
+            &account.phone,
+            version,
+            created_at,
+            &secret.public(),
+        );
+        let signature = signed.signature;
+        let record = MessagingSecret { secret, key_version: version, created_at, signature };
+        self.records.put(&MessagingSecret::key(version), &record);
+        signed
+    }
+
+    /// Signs a list of this one device and keeps it as not yet published.
+    pub(super) fn sign_list(
+        &mut self,
+        account: &Account,
+        version: u64,
+        messaging_key: Key,
+    ) -> SignedDeviceList {
+        let list = DeviceList::sign(
+            &account.identity,
+            &account.phone,
+            version,
+            self.time(),
+            &messaging_key,
+            vec![account.listed()],
+        );
+        let record = OwnList { list: list.clone(), published: false };
+        self.records.put(&OwnList::key(version), &record);
+        list
+    }
+
+    pub(super) fn list_published(&mut self, version: u64) {
+        let key = OwnList::key(version);
+        if let Some(own) = self.records.get(&key) {
+            self.records.put(&key, &OwnList { published: true, ..own });
+        }
+    }
+
+    pub(super) fn new_signed_prekey(&mut self, account: &Account) -> SignedPrekey {
+        let mut ids: PrekeyIds = self.records.get(&RecordKey::only()).unwrap_or_default();
+        ids.signed += 1;
+        self.records.put(&RecordKey::only(), &ids);
+        let secret = ExchangeSecret::generate(self.rng);
+        let created_at = self.time().hour();
+        let signed = sign_prekey(
+            &account.identity,
+            &account.device_id,
+            ids.signed,
+            created_at,
+            &secret.public(),
+        );
+        let record = SignedPrekeySecret { secret, created_at, signature: signed.signature };
+        self.records.put(&SignedPrekeySecret::key(ids.signed), &record);
+        signed
+    }
+
+    pub(super) fn new_one_time_prekeys(&mut self, count: u32) -> Vec<OneTimePrekey> {
+        let mut ids: PrekeyIds = self.records.get(&RecordKey::only()).unwrap_or_default();
+        let created_at = self.time();
+        let mut prekeys = Vec::new();
+        for _ in 0..count {
+            ids.one_time += 1;
+            let secret = ExchangeSecret::generate(self.rng);
+            prekeys.push(OneTimePrekey { key_id: ids.one_time, public_key: secret.public() });
+            let record = OneTimeSecret { secret, created_at };
+            self.records.put(&OneTimeSecret::key(ids.one_time), &record);
+        }
+        self.records.put(&RecordKey::only(), &ids);
+        prekeys
+    }
+}

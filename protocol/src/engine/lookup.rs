@@ -1,0 +1,203 @@
+//! Other people's keys: asked for, checked, pinned and kept for a while.
+
+use super::contacts::Contact;
+use super::interface::{ContactId, Event, FailReason, FindOutcome, Millis, Standing};
+use super::records::{Record, RecordKey};
+use super::requests::{Answer, Purpose};
+use super::turn::Turn;
+use crate::bundle::{BundleError, VerifiedBundle, check_bundle};
+use crate::device_list::{ListError, hash};
+use crate::types::{DeviceId, Phone};
+use crate::wire::{KeyBundle, Lookup, WantedPrekeys, problems};
+use minicbor::{Decode, Encode};
+
+/// A contact's keys as the server gave them: `bundle/<contact>`. They are checked again whenever
+/// they are used, because a prekey that was young enough a week ago may not be so now.
+#[derive(Encode, Decode)]
+#[cbor(map)]
+pub(super) struct CachedBundle {
+    #[n(0)]
+    fetched_at: Millis,
+    /// [`KeyBundle`] as JSON, which is how it came.
+    #[n(1)]
+    json: String,
+    /// A session was made from it: the next one asks anew.
+    #[n(2)]
+    pub(super) used: bool,
+}
+
+impl Record for CachedBundle {
+    const KIND: &'static str = "bundle";
+}
+
+impl CachedBundle {
+    pub(super) fn key(contact: ContactId) -> RecordKey<Self> {
+        RecordKey::of(&[&contact.to_text()])
+    }
+}
+
+/// How long a bundle may lie before a session is made from it.
+const BUNDLE_LIFE: Millis = 7 * 86_400_000;
+
+impl Turn<'_> {
+    pub(super) fn find_contact(&mut self, phone: Phone) {
+        if let Some((id, contact)) = self.contact_by_phone(&phone) {
+            self.put_contact(id, &Contact { hidden: false, ..contact });
+            return self.found(phone, FindOutcome::Found { contact: id });
+        }
+        let body = Lookup { phone: phone.clone(), prekeys: WantedPrekeys::All };
+        let Ok(body) = serde_json::to_string(&body) else { return };
+        if !self.is_asked(|purpose| matches!(purpose, Purpose::Find { phone: p } if *p == phone)) {
+            self.ask_sealed(Purpose::Find { phone }, "/v1/sealed/lookup", body);
+        }
+    }
+
+    fn found(&mut self, phone: Phone, outcome: FindOutcome) {
+        self.tell(Event::Found { phone, outcome });
+    }
+
+    /// A person waits for the answer to a search: no answer is an answer too.
+    pub(super) fn find_unreachable(&mut self, phone: &Phone) {
+        self.found(phone.clone(), FindOutcome::Unreachable);
+    }
+
+    pub(super) fn find_answered(&mut self, phone: Phone, answer: &Answer) {
+        if let Some((id, _)) = self.contact_by_phone(&phone) {
+            return self.found(phone, FindOutcome::Found { contact: id });
+        }
+        let outcome = match answer.read::<KeyBundle>() {
+            Some(bundle) => self.take_new_contact(&phone, answer, &bundle),
+            None if answer.problem().as_deref() == Some(problems::NO_SUCH_MAILBOX) => {
+                FindOutcome::NoSuchMailbox
+            }
+            None if answer.is_ok() => FindOutcome::Refused,
+            None => FindOutcome::Unreachable,
+        };
+        self.found(phone, outcome);
+    }
+
+    fn take_new_contact(
+        &mut self,
+        phone: &Phone,
+        answer: &Answer,
+        bundle: &KeyBundle,
+    ) -> FindOutcome {
+        let own = self.account().filter(|account| account.phone == *phone);
+        let pinned = own.map(|account| account.identity.public());
+        let Ok(verified) = check_bundle(bundle, phone, pinned.as_ref(), self.time(), 0) else {
+            return FindOutcome::Refused;
+        };
+        let id = ContactId::random(&mut self.rng);
+        let contact = Contact {
+            list: Some(verified.list.signed().clone()),
+            ..Contact::new(phone.clone(), bundle.identity_key, Standing::Accepted)
+        };
+        self.put_contact(id, &contact);
+        self.cache_bundle(id, answer.body);
+        FindOutcome::Found { contact: id }
+    }
+
+    fn cache_bundle(&mut self, contact: ContactId, json: &str) {
+        let record = CachedBundle { fetched_at: self.now, json: json.to_owned(), used: false };
+        self.records.put(&CachedBundle::key(contact), &record);
+    }
+
+    /// The contact's keys, checked, where they are fresh enough to make a session from.
+    pub(super) fn fresh_bundle(
+        &self,
+        id: ContactId,
+        contact: &Contact,
+    ) -> Option<Result<VerifiedBundle, BundleError>> {
+        let cached: CachedBundle = self.records.get(&CachedBundle::key(id))?;
+        let age = self.now - cached.fetched_at;
+        if cached.used || !(0..BUNDLE_LIFE).contains(&age) {
+            return None;
+        }
+        let bundle: KeyBundle = serde_json::from_str(&cached.json).ok()?;
+        Some(self.check(&bundle, contact))
+    }
+
+    /// Checks a bundle against what is known of the contact. A list of the known version has to be
+    /// the known list.
+    fn check(&self, bundle: &KeyBundle, contact: &Contact) -> Result<VerifiedBundle, BundleError> {
+        let (pinned, least) = (Some(&contact.identity), contact.list_version());
+        let verified = check_bundle(bundle, &contact.phone, pinned, self.time(), least)?;
+        let known = contact.list.as_ref().filter(|list| list.version == verified.list.version());
+        match known {
+            Some(known) if hash(known) != verified.list.hash() => {
+                Err(BundleError::List(ListError::RolledBack))
+            }
+            _ => Ok(verified),
+        }
+    }
+
+    pub(super) fn bundle_used(&mut self, id: ContactId) {
+        if let Some(cached) = self.records.get(&CachedBundle::key(id)) {
+            self.records.put(&CachedBundle::key(id), &CachedBundle { used: true, ..cached });
+        }
+    }
+
+    /// Asks for a contact's keys; prekeys only for devices without a channel.
+    pub(super) fn look_up(&mut self, id: ContactId, contact: &Contact) {
+        if self.is_asked(|purpose| *purpose == (Purpose::Lookup { contact: id })) {
+            return;
+        }
+        let prekeys = match self.devices_without_channel(id) {
+            Some(devices) => WantedPrekeys::Devices(devices),
+            None => WantedPrekeys::All,
+        };
+        let body = Lookup { phone: contact.phone.clone(), prekeys };
+        if let Ok(body) = serde_json::to_string(&body) {
+            self.ask_sealed(Purpose::Lookup { contact: id }, "/v1/sealed/lookup", body);
+        }
+    }
+
+    /// Of the devices known so far; `None` where none is known.
+    fn devices_without_channel(&self, id: ContactId) -> Option<Vec<DeviceId>> {
+        let cached: CachedBundle = self.records.get(&CachedBundle::key(id))?;
+        let bundle: KeyBundle = serde_json::from_str(&cached.json).ok()?;
+        let own = self.account().map(|account| account.device_id);
+        let devices = bundle.device_list.devices.iter();
+        let without = devices
+            .filter(|device| Some(device.device_id) != own)
+            .filter(|device| self.live_channel(id, device).is_none());
+        Some(without.map(|device| device.device_id).collect())
+    }
+
+    pub(super) fn lookup_answered(&mut self, id: ContactId, answer: &Answer) {
+        let Some(contact) = self.contact(id) else { return };
+        if answer.problem().as_deref() == Some(problems::NO_SUCH_MAILBOX) {
+            return self.fail_letters(id, FailReason::NoSuchMailbox);
+        }
+        let Some(bundle) = answer.read::<KeyBundle>() else {
+            return self.fail_letters(id, FailReason::KeysRefused);
+        };
+        match self.check(&bundle, &contact) {
+            Ok(verified) => {
+                let list = Some(verified.list.signed().clone());
+                let contact = Contact { list, identity_changed: false, ..contact };
+                self.put_contact(id, &contact);
+                self.cache_bundle(id, answer.body);
+                self.looked_up(id, &verified);
+            }
+            Err(error) => self.keys_refused(id, &error),
+        }
+    }
+
+    /// What the server served does not hold: nothing is sent.
+    pub(super) fn keys_refused(&mut self, id: ContactId, error: &BundleError) {
+        if matches!(error, BundleError::IdentityChanged) {
+            self.identity_differs(id);
+            self.fail_letters(id, FailReason::IdentityChanged);
+        } else {
+            self.fail_letters(id, FailReason::KeysRefused);
+        }
+    }
+
+    /// Somebody else's identity key stands where the pinned one should.
+    pub(super) fn identity_differs(&mut self, id: ContactId) {
+        if let Some(contact) = self.contact(id) {
+            self.put_contact(id, &Contact { identity_changed: true, ..contact });
+        }
+    }
+}

@@ -1,0 +1,360 @@
+//! Sessions for sending: one for each contact, made from a checked bundle, with an envelope for
+//! every device that is not dormant.
+
+use super::account::{Account, OwnList};
+use super::channels::ChannelRecord;
+use super::contacts::Contact;
+use super::interface::{ContactId, Millis};
+use super::letters::Letter;
+use super::records::{Record, RecordKey};
+use super::turn::Turn;
+use super::upkeep::OwnCertificate;
+use crate::bundle::{BundleDevice, BundleError, Prekeys, VerifiedBundle};
+use crate::certificate::SenderCertificate;
+use crate::channel::{Channel, OwnDevice};
+use crate::content::{CONTENT_VERSION, Content};
+use crate::handshake::Party;
+use crate::limits::{CLOCK_SKEW, SESSION_BEFORE_CERTIFICATE_END};
+use crate::sealing::{EnvelopeBinding, LetterBinding, seal_envelope, seal_letter};
+use crate::secret::Secret;
+use crate::session_key::SessionKeyPayload;
+use crate::sessions::{NO_DIRECTORY, OutboundSession, PAYLOAD_VERSION, PURPOSE_LETTERS, SessionId};
+use crate::sizes::ExpiryClass;
+use crate::types::{Blob, Bytes, DeviceId, Key, MessageId, SessionLabel, UnixTime};
+use crate::wire::{Envelope, SealedMessage, SessionKeyUpload};
+use minicbor::{Decode, Encode};
+
+/// The session in which a contact is written to: `out/<contact>`.
+#[derive(Clone, Encode, Decode)]
+#[cbor(map)]
+pub(super) struct OutSession {
+    #[n(0)]
+    ratchet: OutboundSession,
+    #[n(1)]
+    made_at: Millis,
+    /// The contact's device list that it was made for.
+    #[n(2)]
+    pub(super) list_version: u64,
+    #[n(3)]
+    messaging_key: Key,
+    #[n(4)]
+    key_version: u32,
+    /// The devices that got an envelope, in the list's order.
+    #[n(5)]
+    pub(super) devices: Vec<DeviceId>,
+    /// [`SessionKeyUpload`] as JSON, until it went out with the first letter.
+    #[n(6)]
+    upload: Option<String>,
+    /// The server has the envelopes.
+    #[n(7)]
+    confirmed: bool,
+}
+
+impl Record for OutSession {
+    const KIND: &'static str = "out";
+}
+
+impl OutSession {
+    pub(super) fn id(&self) -> SessionId {
+        *self.ratchet.id()
+    }
+
+    /// When its letters have to be on the server.
+    fn until(&self) -> Millis {
+        self.ratchet.ends_at().0 * 1_000
+    }
+
+    pub(super) fn key(contact: ContactId) -> RecordKey<Self> {
+        RecordKey::of(&[&contact.to_text()])
+    }
+}
+
+/// A session with one's own mailbox, by which this device knows its own letters when they come
+/// back: `own-session/<id>`.
+#[derive(Encode, Decode)]
+#[cbor(map)]
+pub(super) struct OwnSession {
+    #[n(0)]
+    pub(super) begun_at: UnixTime,
+}
+
+impl Record for OwnSession {
+    const KIND: &'static str = "own-session";
+}
+
+impl OwnSession {
+    pub(super) fn key(id: Bytes<16>) -> RecordKey<Self> {
+        RecordKey::of(&[&id.to_text()])
+    }
+}
+
+/// What there is to write in.
+pub(super) enum Opening {
+    /// The server has this session's envelopes.
+    Established(OutSession),
+    /// A new session, whose envelopes go with the next letter.
+    New(OutSession),
+    /// The envelopes are under way with an earlier letter.
+    Unconfirmed,
+    /// No sender certificate that lasts long enough.
+    NoCertificate,
+    /// The contact's keys were asked for.
+    LookingUp,
+    /// No device can be written to.
+    AllDormant,
+    /// The contact's keys do not hold.
+    Refused(BundleError),
+}
+
+/// A letter ready to leave.
+pub(super) struct Encrypted {
+    pub(super) session: Bytes<16>,
+    pub(super) body: String,
+    /// When its session is over.
+    pub(super) until: Millis,
+}
+
+/// How long letters lie in the mailbox.
+pub(super) const EXPIRY: ExpiryClass = ExpiryClass::Month;
+
+impl Turn<'_> {
+    pub(super) fn session_for(&mut self, id: ContactId, contact: &Contact) -> Opening {
+        let session: Option<OutSession> = self.records.get(&OutSession::key(id));
+        match session.filter(|session| self.is_usable(session, contact)) {
+            Some(session) if session.confirmed => Opening::Established(session),
+            Some(session) if session.upload.is_some() => Opening::New(session),
+            Some(_) => Opening::Unconfirmed,
+            None => self.new_session(id, contact),
+        }
+    }
+
+    fn is_usable(&self, session: &OutSession, contact: &Contact) -> bool {
+        let Some(own_list) = OwnList::current(self.records) else { return false };
+        let over = session.ratchet.is_over(self.time(), own_list.version, contact.list_version());
+        // A clock that was put back would stretch the session.
+        !over && self.now >= session.made_at - CLOCK_SKEW * 1_000
+    }
+
+    fn new_session(&mut self, id: ContactId, contact: &Contact) -> Opening {
+        let (Some(account), Some(certificate)) =
+            (self.account(), self.certificate(2 * SESSION_BEFORE_CERTIFICATE_END))
+        else {
+            return Opening::NoCertificate;
+        };
+        match self.fresh_bundle(id, contact) {
+            None => {
+                self.look_up(id, contact);
+                Opening::LookingUp
+            }
+            Some(Err(error)) => Opening::Refused(error),
+            Some(Ok(bundle)) if self.devices_to_write_to(id, &bundle).is_empty() => {
+                self.bundle_used(id);
+                Opening::AllDormant
+            }
+            Some(Ok(bundle)) => {
+                match self.make_session(id, contact, &account, certificate, &bundle) {
+                    Some(session) => Opening::New(session),
+                    None => Opening::Refused(BundleError::Prekey),
+                }
+            }
+        }
+    }
+
+    /// The devices that get an envelope: those with a young prekey, and those with a channel.
+    pub(super) fn devices_to_write_to(
+        &self,
+        id: ContactId,
+        bundle: &VerifiedBundle,
+    ) -> Vec<DeviceId> {
+        let awake = |device: &&BundleDevice| {
+            device.prekeys != Prekeys::Dormant || self.live_channel(id, &device.device).is_some()
+        };
+        bundle.devices.iter().filter(awake).map(|device| device.device.device_id).collect()
+    }
+
+    fn make_session(
+        &mut self,
+        id: ContactId,
+        contact: &Contact,
+        account: &Account,
+        certificate: OwnCertificate,
+        bundle: &VerifiedBundle,
+    ) -> Option<OutSession> {
+        let own_list = OwnList::current(self.records)?;
+        let devices = self.devices_to_write_to(id, bundle);
+        let payload = SessionKeyPayload {
+            version: PAYLOAD_VERSION,
+            session_id: SessionId::random(&mut self.rng),
+            key: Secret::generate(self.rng),
+            sender: account.party(),
+            recipient: contact.phone.clone(),
+            recipient_identity: contact.identity,
+            purpose: PURPOSE_LETTERS,
+            created_at: self.time(),
+            certificate: SenderCertificate::from_cbor(&certificate.bytes).ok()?,
+            sender_list: own_list,
+            recipient_list_version: bundle.list.version(),
+            recipient_list_hash: Bytes(bundle.list.hash()),
+            directory_digest: Bytes(NO_DIRECTORY),
+        };
+        let upload = self.make_envelopes(id, contact, account, bundle, &payload.to_cbor())?;
+        let ratchet = OutboundSession::begin(&payload);
+        if contact.phone == account.phone {
+            let begun_at = self.time();
+            self.records.put(&OwnSession::key(payload.session_id), &OwnSession { begun_at });
+        }
+        self.bundle_used(id);
+        let session = OutSession {
+            ratchet,
+            made_at: self.now,
+            list_version: bundle.list.version(),
+            messaging_key: bundle.messaging_key.public_key,
+            key_version: bundle.messaging_key.key_version,
+            devices,
+            upload: Some(serde_json::to_string(&upload).ok()?),
+            confirmed: false,
+        };
+        self.records.put(&OutSession::key(id), &session);
+        Some(session)
+    }
+
+    fn make_envelopes(
+        &mut self,
+        id: ContactId,
+        contact: &Contact,
+        account: &Account,
+        bundle: &VerifiedBundle,
+        payload: &[u8],
+    ) -> Option<SessionKeyUpload> {
+        let devices = self.devices_to_write_to(id, bundle);
+        let session_key_id = SessionLabel::random(&mut self.rng);
+        let mut envelopes = Vec::new();
+        for device in bundle.devices.iter().filter(|d| devices.contains(&d.device.device_id)) {
+            let own = device.device.device_id == account.device_id;
+            let content = if own {
+                // As long as any other once sealed, and of no use to anybody.
+                Vec::new()
+            } else {
+                self.seal_for(id, contact, account, device, payload)?
+            };
+            let binding = EnvelopeBinding {
+                phone: &contact.phone,
+                registration_id: device.device.registration_id,
+                session_key_id: &session_key_id,
+                device_id: &device.device.device_id,
+            };
+            let sealed =
+                seal_envelope(self.rng, &device.device.device_key, &binding, &content).ok()?;
+            envelopes.push(Envelope {
+                device_id: device.device.device_id,
+                encrypted_session_key: Blob(sealed),
+            });
+        }
+        Some(SessionKeyUpload { session_key_id, envelopes })
+    }
+
+    /// Seals a device's envelope over its channel; a device without one gets one now.
+    fn seal_for(
+        &mut self,
+        id: ContactId,
+        contact: &Contact,
+        account: &Account,
+        device: &BundleDevice,
+        payload: &[u8],
+    ) -> Option<Vec<u8>> {
+        let record = match self.live_channel(id, &device.device) {
+            Some(record) => record,
+            None => self.begin_channel(id, contact, account, device)?,
+        };
+        let (channel, message) = record.channel.encrypt(self.rng, payload);
+        self.activate(&ChannelRecord { channel, ..record });
+        Some(message.to_cbor())
+    }
+
+    fn begin_channel(
+        &mut self,
+        id: ContactId,
+        contact: &Contact,
+        account: &Account,
+        device: &BundleDevice,
+    ) -> Option<ChannelRecord> {
+        let Prekeys::Active { signed, one_time } = &device.prekeys else { return None };
+        let peer = Party {
+            phone: contact.phone.clone(),
+            identity_key: contact.identity,
+            device_id: device.device.device_id,
+            device_key: device.device.device_key,
+        };
+        let party = account.party();
+        let own = OwnDevice { party: &party, secret: &account.device };
+        let channel = Channel::initiate(self.rng, &own, &peer, signed, one_time.as_ref()).ok()?;
+        Some(ChannelRecord {
+            contact: id,
+            registration_id: device.device.registration_id,
+            channel,
+            begun_at: self.time(),
+        })
+    }
+
+    /// Encrypts and seals a letter in a session, and steps the session.
+    pub(super) fn encrypt_letter(
+        &mut self,
+        session: OutSession,
+        contact: &Contact,
+        letter: &Letter,
+    ) -> Option<Encrypted> {
+        let account = self.account()?;
+        let content = Content {
+            version: CONTENT_VERSION,
+            sender: account.phone,
+            sender_device: account.device_id,
+            inner_id: letter.id,
+            sent_at: letter.at,
+            kind: letter.kind,
+            body: letter.body.clone(),
+        };
+        let (ratchet, part) = session.ratchet.encrypt(self.rng, &content).ok()?;
+        let message_id = MessageId::random(&mut self.rng);
+        let binding = LetterBinding {
+            phone: &contact.phone,
+            key_version: session.key_version,
+            message_id: &message_id,
+            expiry: EXPIRY,
+        };
+        let sealed = seal_letter(self.rng, &session.messaging_key, &binding, &part).ok()?;
+        let session_keys = match &session.upload {
+            Some(upload) => Some(serde_json::from_str(upload).ok()?),
+            None => None,
+        };
+        let message = SealedMessage {
+            destination: contact.phone.clone(),
+            list_version: session.list_version,
+            message_id,
+            expiry_days: EXPIRY.days(),
+            encrypted_content: Blob(sealed),
+            session_keys,
+        };
+        let body = serde_json::to_string(&message).ok()?;
+        let (id, until) = (*ratchet.id(), session.until());
+        let stepped = OutSession { ratchet, upload: None, ..session };
+        self.records.put(&OutSession::key(letter.contact), &stepped);
+        Some(Encrypted { session: id, body, until })
+    }
+
+    /// The server has taken a letter of this session, and with the first one the envelopes.
+    pub(super) fn confirm_session(&mut self, id: ContactId, session: Bytes<16>) {
+        let key = OutSession::key(id);
+        if let Some(out) = self.records.get(&key).filter(|out| out.id() == session) {
+            self.records.put(&key, &OutSession { confirmed: true, ..out });
+        }
+    }
+
+    /// The first letter, with the envelopes, did not arrive: the next one needs another session.
+    pub(super) fn drop_unconfirmed_session(&mut self, id: ContactId, session: Bytes<16>) {
+        let key = OutSession::key(id);
+        let out = self.records.get(&key);
+        if out.is_some_and(|out| out.id() == session && !out.confirmed) {
+            self.records.delete(&key);
+        }
+    }
+}

@@ -1,0 +1,364 @@
+//! The outbox: letters written here, until the server has them or a person has to decide.
+
+use super::contacts::{Contact, Seen};
+use super::interface::{
+    ContactId, FailReason, LetterId, LetterState, Millis, Standing, TEXT_LIMIT, WaitReason,
+};
+use super::letters::{Letter, TEXT};
+use super::lookup::CachedBundle;
+use super::outbound::{EXPIRY, Encrypted, Opening, OutSession};
+use super::records::{Record, RecordKey};
+use super::requests::{Answer, Delay, Purpose};
+use super::turn::Turn;
+use crate::bundle::VerifiedBundle;
+use crate::types::Bytes;
+use minicbor::{Decode, Encode};
+
+/// A letter on its way out: `outbox/<contact>/<time>-<letter id>`. Gone once the server has it.
+#[derive(Clone, Encode, Decode)]
+#[cbor(map)]
+pub(super) struct Outgoing {
+    #[n(0)]
+    pub(super) letter: Letter,
+    /// The session whose bytes are under way.
+    #[n(1)]
+    pub(super) under_way: Option<Bytes<16>>,
+}
+
+impl Record for Outgoing {
+    const KIND: &'static str = "outbox";
+}
+
+impl Outgoing {
+    fn key(letter: &Letter) -> RecordKey<Self> {
+        let at = format!("{:016x}-{}", letter.at.max(0), letter.id.to_text());
+        RecordKey::of(&[&letter.contact.to_text(), &at])
+    }
+
+    fn failed(&self) -> bool {
+        matches!(self.letter.state, LetterState::Failed { .. })
+    }
+}
+
+/// How sending to a contact stands: `sending/<contact>`.
+#[derive(Clone, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(super) struct Sending {
+    /// Nothing new leaves before.
+    #[n(0)]
+    hold_until: Option<Millis>,
+    /// How often the list changed under a letter since one last went through.
+    #[n(1)]
+    moves: u32,
+    /// The list version that the server called stale, and the devices it was used for.
+    #[n(2)]
+    stale: Option<StaleList>,
+}
+
+impl Record for Sending {
+    const KIND: &'static str = "sending";
+}
+
+impl Sending {
+    pub(super) fn key(contact: ContactId) -> RecordKey<Self> {
+        RecordKey::of(&[&contact.to_text()])
+    }
+}
+
+/// What a letter was made for when the server refused it as stale.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+struct StaleList {
+    #[n(0)]
+    version: u64,
+    #[n(1)]
+    devices: Vec<crate::types::DeviceId>,
+}
+
+/// How many letters to one contact are under way at once, in a session that the server knows.
+const WINDOW: usize = 8;
+/// After so many new lists in a row, sending waits.
+const MOVES: u32 = 2;
+const AN_HOUR: Millis = 3_600_000;
+
+impl Turn<'_> {
+    pub(super) fn send_text(&mut self, id: ContactId, text: String) {
+        let Some(contact) = self.contact(id) else { return };
+        if text.trim().is_empty() || text.len() > TEXT_LIMIT {
+            return;
+        }
+        if contact.standing == Standing::Request {
+            self.accept_contact(id);
+        }
+        let letter = Letter {
+            id: LetterId::random(&mut self.rng),
+            contact: id,
+            outgoing: true,
+            at: self.thread_time(id),
+            kind: TEXT,
+            body: text.into_bytes(),
+            state: LetterState::Waiting { reason: None },
+        };
+        self.put_outgoing(&Outgoing { letter, under_way: None });
+    }
+
+    /// The time of a new letter: now, but never the same moment as the one before it, so that
+    /// letters written in one millisecond keep their order.
+    fn thread_time(&self, id: ContactId) -> Millis {
+        let outbox = self.records.list::<Outgoing>(&[&id.to_text()]);
+        match outbox.last() {
+            Some((_, last)) if (0..1_000).contains(&(last.letter.at - self.now)) => {
+                last.letter.at + 1
+            }
+            _ => self.now,
+        }
+    }
+
+    fn put_outgoing(&mut self, outgoing: &Outgoing) {
+        self.records.put(&Outgoing::key(&outgoing.letter), outgoing);
+        self.show_letter(&outgoing.letter);
+    }
+
+    fn outgoing(&self, contact: ContactId, letter: LetterId) -> Option<Outgoing> {
+        let all = self.records.list::<Outgoing>(&[&contact.to_text()]).into_iter();
+        all.map(|(_, outgoing)| outgoing).find(|outgoing| outgoing.letter.id == letter)
+    }
+
+    fn set_state(&mut self, mut outgoing: Outgoing, state: LetterState) {
+        if outgoing.letter.state != state {
+            outgoing.letter.state = state;
+            self.put_outgoing(&outgoing);
+        } else {
+            self.records.put(&Outgoing::key(&outgoing.letter), &outgoing);
+        }
+    }
+
+    /// Tries a failed letter again, with keys and a session of its own.
+    pub(super) fn retry_letter(&mut self, id: ContactId, letter: LetterId) {
+        let Some(outgoing) = self.outgoing(id, letter).filter(Outgoing::failed) else { return };
+        self.records.delete(&CachedBundle::key(id));
+        self.records.delete(&OutSession::key(id));
+        self.records.delete(&Sending::key(id));
+        let queued = Outgoing { under_way: None, ..outgoing };
+        self.set_state(queued, LetterState::Waiting { reason: None });
+    }
+
+    /// The letter was deleted here. What is already under way cannot be called back.
+    pub(super) fn forget_outgoing(&mut self, id: ContactId, letter: LetterId) {
+        if let Some(outgoing) = self.outgoing(id, letter) {
+            self.records.delete(&Outgoing::key(&outgoing.letter));
+        }
+    }
+
+    pub(super) fn send_waiting_letters(&mut self) {
+        for id in self.contacts_written_to() {
+            if let Some(contact) = self.contact(id) {
+                self.send_to(id, &contact);
+            }
+        }
+    }
+
+    fn contacts_written_to(&self) -> Vec<ContactId> {
+        let outbox = self.records.list::<Outgoing>(&[]).into_iter();
+        let mut ids: Vec<ContactId> = outbox
+            .filter(|(_, outgoing)| outgoing.under_way.is_none() && !outgoing.failed())
+            .map(|(_, outgoing)| outgoing.letter.contact)
+            .collect();
+        ids.dedup();
+        ids
+    }
+
+    fn sending(&self, id: ContactId) -> Sending {
+        self.records.get(&Sending::key(id)).unwrap_or_default()
+    }
+
+    /// Sends what waits for one contact, as far as that goes now.
+    fn send_to(&mut self, id: ContactId, contact: &Contact) {
+        if contact.identity_changed {
+            // Nothing leaves before the server has served the pinned identity again.
+            self.records.delete(&OutSession::key(id));
+            self.bundle_used(id);
+        }
+        if self.sending(id).hold_until.is_some_and(|until| until > self.now) {
+            return;
+        }
+        loop {
+            let outbox = self.records.list::<Outgoing>(&[&id.to_text()]);
+            let under_way = outbox.iter().filter(|(_, o)| o.under_way.is_some()).count();
+            let next = outbox.into_iter().map(|(_, o)| o);
+            let Some(next) = next.into_iter().find(|o| o.under_way.is_none() && !o.failed()) else {
+                return;
+            };
+            match self.session_for(id, contact) {
+                Opening::Established(_) if under_way >= WINDOW => return,
+                // The session's envelopes go with its first letter; nothing overtakes that one.
+                Opening::Unconfirmed => return,
+                Opening::Established(session) | Opening::New(session) => {
+                    self.send_in(session, contact, next);
+                }
+                Opening::NoCertificate | Opening::LookingUp => return,
+                Opening::AllDormant => return self.hold(id, 6 * AN_HOUR, WaitReason::AllDormant),
+                Opening::Refused(error) => return self.keys_refused(id, &error),
+            }
+        }
+    }
+
+    fn send_in(&mut self, session: OutSession, contact: &Contact, outgoing: Outgoing) {
+        let (id, letter) = (outgoing.letter.contact, outgoing.letter.id);
+        let Some(Encrypted { session, body, until }) =
+            self.encrypt_letter(session, contact, &outgoing.letter)
+        else {
+            return self.set_state(outgoing, LetterState::Failed { reason: FailReason::Refused });
+        };
+        let seen =
+            Seen { message_id: None, expires_at: EXPIRY.expires_at(self.time()), unread: false };
+        self.records.put(&Seen::key(id, letter), &seen);
+        let purpose = Purpose::Letter { contact: id, letter, session, until };
+        self.ask_sealed(purpose, "/v1/sealed/messages", body);
+        let under_way = Some(session);
+        self.set_state(Outgoing { under_way, ..outgoing }, LetterState::Sending);
+    }
+
+    /// Holds everything that waits for a contact.
+    fn hold(&mut self, id: ContactId, pause: Millis, reason: WaitReason) {
+        let until = self.now + self.around(pause);
+        let sending = Sending { hold_until: Some(until), ..self.sending(id) };
+        self.records.put(&Sending::key(id), &sending);
+        for outgoing in self.queued(id) {
+            self.set_state(outgoing, LetterState::Waiting { reason: Some(reason) });
+        }
+    }
+
+    fn queued(&self, id: ContactId) -> Vec<Outgoing> {
+        let outbox = self.records.list::<Outgoing>(&[&id.to_text()]).into_iter();
+        outbox.map(|(_, o)| o).filter(|o| o.under_way.is_none() && !o.failed()).collect()
+    }
+
+    pub(super) fn next_letter_at(&self) -> Option<Millis> {
+        let waiting = self.contacts_written_to().into_iter();
+        waiting.filter_map(|id| self.sending(id).hold_until).filter(|at| *at > self.now).min()
+    }
+
+    /// Nothing that waits for this contact can go out.
+    pub(super) fn fail_letters(&mut self, id: ContactId, reason: FailReason) {
+        self.records.delete(&OutSession::key(id));
+        self.records.delete(&CachedBundle::key(id));
+        for outgoing in self.queued(id) {
+            self.set_state(outgoing, LetterState::Failed { reason });
+        }
+    }
+
+    pub(super) fn letter_answered(
+        &mut self,
+        id: ContactId,
+        letter: LetterId,
+        session: Bytes<16>,
+        answer: &Answer,
+    ) {
+        let outgoing = self.outgoing(id, letter).map(|o| Outgoing { under_way: None, ..o });
+        match answer.status {
+            200..300 => self.letter_sent(id, session, outgoing),
+            409 => {
+                self.list_moved(id, session);
+                if let Some(outgoing) = outgoing {
+                    let reason = self.sending(id).hold_until.map(|_| WaitReason::ListMoving);
+                    self.set_state(outgoing, LetterState::Waiting { reason });
+                }
+            }
+            status => {
+                let gone = status == 404;
+                let reason = if gone { FailReason::NoSuchMailbox } else { FailReason::Refused };
+                if let Some(outgoing) = outgoing {
+                    self.set_state(outgoing, LetterState::Failed { reason });
+                }
+                if gone {
+                    self.fail_letters(id, reason);
+                } else {
+                    self.drop_unconfirmed_session(id, session);
+                }
+            }
+        }
+    }
+
+    fn letter_sent(&mut self, id: ContactId, session: Bytes<16>, outgoing: Option<Outgoing>) {
+        self.confirm_session(id, session);
+        self.records.delete(&Sending::key(id));
+        if let Some(Outgoing { mut letter, .. }) = outgoing {
+            self.records.delete(&Outgoing::key(&letter));
+            letter.state = LetterState::Sent;
+            self.show_letter(&letter);
+        }
+    }
+
+    /// The server calls the list stale, or the set of devices wrong: look up and begin anew.
+    fn list_moved(&mut self, id: ContactId, session: Bytes<16>) {
+        let current: Option<OutSession> = self.records.get(&OutSession::key(id));
+        let Some(current) = current.filter(|current| current.id() == session) else {
+            return; // A later letter of a session that was dropped already.
+        };
+        self.records.delete(&OutSession::key(id));
+        self.bundle_used(id);
+        let Sending { moves, .. } = self.sending(id);
+        let stale = StaleList { version: current.list_version, devices: current.devices };
+        let sending = Sending { hold_until: None, moves: moves + 1, stale: Some(stale) };
+        self.records.put(&Sending::key(id), &sending);
+        if moves + 1 > MOVES {
+            self.list_keeps_moving(id);
+        }
+    }
+
+    fn list_keeps_moving(&mut self, id: ContactId) {
+        let sending = Sending { moves: 0, ..self.sending(id) };
+        self.records.put(&Sending::key(id), &sending);
+        self.hold(id, AN_HOUR, WaitReason::ListMoving);
+    }
+
+    /// A newer list is demanded after a `409`; the same one only where a device of it has woken up
+    /// since and has to be written to as well.
+    pub(super) fn looked_up(&mut self, id: ContactId, bundle: &VerifiedBundle) {
+        let sending = self.sending(id);
+        let Some(stale) = &sending.stale else { return };
+        let newer = bundle.list.version() > stale.version;
+        if newer || self.devices_to_write_to(id, bundle) != stale.devices {
+            self.records.put(&Sending::key(id), &Sending { stale: None, ..sending });
+        } else {
+            self.bundle_used(id);
+            self.list_keeps_moving(id);
+        }
+    }
+
+    /// The bytes of a letter will go out again later.
+    pub(super) fn letter_delayed(&mut self, purpose: &Purpose, why: Delay) {
+        let Purpose::Letter { contact, letter, .. } = purpose else { return };
+        let reason = match why {
+            Delay::Trouble => None,
+            Delay::Full => Some(WaitReason::MailboxFull),
+            Delay::Patience => Some(WaitReason::TooManyRequests),
+        };
+        if let Some(outgoing) = self.outgoing(*contact, *letter) {
+            self.set_state(outgoing, LetterState::Waiting { reason });
+        }
+    }
+
+    /// The session ended before the server took the letter: the next one carries it, under the
+    /// same inner id, so that it shows once even if both arrive.
+    pub(super) fn letter_outlived(&mut self, purpose: &Purpose) {
+        let Purpose::Letter { contact, letter, session, .. } = purpose else { return };
+        self.drop_unconfirmed_session(*contact, *session);
+        if let Some(outgoing) = self.outgoing(*contact, *letter) {
+            self.records
+                .put(&Outgoing::key(&outgoing.letter), &Outgoing { under_way: None, ..outgoing });
+        }
+    }
+
+    /// Whether trying again is left to the person.
+    pub(super) fn gives_up_on_trouble(&mut self, purpose: &Purpose, why: Delay) -> bool {
+        match purpose {
+            Purpose::Find { phone } if why != Delay::Full => {
+                self.find_unreachable(phone);
+                true
+            }
+            _ => false,
+        }
+    }
+}
