@@ -9,3 +9,4 @@ mod ratchets;
 mod refusals;
 mod secrecy;
 mod sessions;
+mod vectors;
