@@ -568,4 +568,28 @@ pub mod problems {
     pub const BAD_REQUEST: &str = "/problems/bad-request";
     /// `400` on the sealed half: the request carries a cookie or a session.
     pub const IDENTITY_ON_SEALED_REQUEST: &str = "/problems/identity-on-sealed-request";
+    /// `422`: the code is wrong, or void after its time or too many tries: ask for a new one.
+    pub const CODE_REFUSED: &str = "/problems/code-refused";
+    /// `503`: no text message can be sent now: the day's are used up, or the gateway is behind.
+    pub const SMS_UNAVAILABLE: &str = "/problems/sms-unavailable";
+    /// `400`: the session holds no challenge, or an older one: start again.
+    pub const NO_CHALLENGE: &str = "/problems/no-challenge";
+    /// `401`: the passkey's answer does not hold, or its credential is not known here.
+    pub const PASSKEY_REFUSED: &str = "/problems/passkey-refused";
+    /// `400`: the body holds a PRF result, which must never leave the device.
+    pub const SECRET_IN_REQUEST: &str = "/problems/secret-in-request";
+    /// `403`: the request comes from another origin, or from none.
+    pub const FOREIGN_ORIGIN: &str = "/problems/foreign-origin";
+    /// `404`: there is nothing at this path.
+    pub const NOT_FOUND: &str = "/problems/not-found";
+    /// `405`: the path does not take this method.
+    pub const METHOD_NOT_ALLOWED: &str = "/problems/method-not-allowed";
+    /// `408`: the body did not come in time.
+    pub const TOO_SLOW: &str = "/problems/too-slow";
+    /// `413`: the body is larger than the server takes.
+    pub const TOO_LARGE: &str = "/problems/too-large";
+    /// `415`: the body is not `application/json`.
+    pub const NOT_JSON: &str = "/problems/not-json";
+    /// `500` or `503`: not the client's fault; the same request may succeed later.
+    pub const SERVER_TROUBLE: &str = "/problems/server-trouble";
 }

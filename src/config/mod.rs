@@ -49,7 +49,7 @@ settings! {
     /// is not served.
     metrics_listen: Option<SocketAddr> = "",
     /// How much is logged: `error`, `warn`, `info`, `debug` or `trace`, or directives for single
-    /// modules of this program (`warn,letterbox::routes=debug`). Libraries never log below `warn`.
+    /// modules of this program (`warn,letterbox::routes=debug`). Libraries log nothing.
     log: String = "info",
     /// `text` or `json`.
     log_format: LogFormat = "text",
@@ -77,7 +77,8 @@ settings! {
     sign_ins_per_minute: u32 = "30",
     /// Sealed requests a minute and client address.
     sealed_per_minute: u32 = "600",
-    /// One-time prekeys an hour that one mailbox gives out; past that, look-ups come without.
+    /// Look-ups an hour for which one mailbox gives out one-time prekeys; past that, they come
+    /// without.
     prekey_claims_per_hour: u32 = "500",
     /// Pending letters a mailbox.
     mailbox_letters: u32 = "10000",

@@ -1,3 +1,9 @@
-//! The mailbox: the group-commit writer, the delivery state machine, wake-ups.
+//! The mailbox between the routes and the database: the group-commit writer, what a live socket
+//! says and when, and who is woken.
 
+pub mod delivery;
+pub mod wake;
 pub mod writer;
+
+pub use delivery::Delivery;
+pub use wake::{Call, Wake};

@@ -1,4 +1,1 @@
 //! What the tests share: temporary databases, a test application.
-
-pub(crate) mod databases;
-pub(crate) mod postgres;

@@ -1,0 +1,41 @@
+//! What the server does by itself: removes what is past its time.
+
+use crate::app::App;
+use std::time::Duration;
+
+/// Rows a table that go at once.
+const BATCH: u32 = 1_000;
+const PERIOD: Duration = Duration::from_secs(600);
+
+/// Sweeps every ten minutes until the server stops.
+pub async fn run(app: App) {
+    let mut stop = app.stop.clone();
+    let mut ticks = tokio::time::interval(PERIOD);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => sweep(&app).await,
+            () = stop.given() => return,
+        }
+    }
+}
+
+/// One sweep, to the end.
+async fn sweep(app: &App) {
+    let mut rows = 0;
+    loop {
+        match app.db.sweep(app.clock.now(), BATCH).await {
+            Ok(swept) => {
+                rows += swept.rows;
+                if !swept.more || app.stop.is_given() {
+                    break;
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a sweep failed");
+                break;
+            }
+        }
+    }
+    app.rates.sweep();
+    tracing::debug!(rows, "swept");
+}
