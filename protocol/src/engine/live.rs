@@ -168,7 +168,7 @@ impl Turn<'_> {
     /// The next pass comes after 5 seconds, then later and later, up to 2 minutes.
     fn pass_over(&mut self) {
         let pauses = self.memory.polling.pauses.min(5);
-        let pause = (5 * SECOND << pauses).min(120 * SECOND);
+        let pause = ((5 * SECOND) << pauses).min(120 * SECOND);
         let next = Some(self.now + self.around(pause));
         self.memory.polling = Polling { next, under_way: false, pauses: pauses + 1 };
     }

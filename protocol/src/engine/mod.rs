@@ -31,6 +31,8 @@ mod outbox;
 mod records;
 mod requests;
 mod session;
+#[cfg(test)]
+mod tests;
 mod turn;
 mod upkeep;
 

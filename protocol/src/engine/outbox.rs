@@ -79,7 +79,8 @@ struct StaleList {
 const WINDOW: usize = 8;
 /// After so many new lists in a row, sending waits.
 const MOVES: u32 = 2;
-const AN_HOUR: Millis = 3_600_000;
+const A_MINUTE: Millis = 60_000;
+const AN_HOUR: Millis = 60 * A_MINUTE;
 
 impl Turn<'_> {
     pub(super) fn send_text(&mut self, id: ContactId, text: String) {
@@ -94,7 +95,7 @@ impl Turn<'_> {
             id: LetterId::random(&mut self.rng),
             contact: id,
             outgoing: true,
-            at: self.thread_time(id),
+            at: self.thread_time(&contact),
             kind: TEXT,
             body: text.into_bytes(),
             state: LetterState::Waiting { reason: None },
@@ -102,14 +103,12 @@ impl Turn<'_> {
         self.put_outgoing(&Outgoing { letter, under_way: None });
     }
 
-    /// The time of a new letter: now, but never the same moment as the one before it, so that
-    /// letters written in one millisecond keep their order.
-    fn thread_time(&self, id: ContactId) -> Millis {
-        let outbox = self.records.list::<Outgoing>(&[&id.to_text()]);
-        match outbox.last() {
-            Some((_, last)) if (0..1_000).contains(&(last.letter.at - self.now)) => {
-                last.letter.at + 1
-            }
+    /// The time of a new letter: now, but after the thread's last letter where that one is less
+    /// than a minute ahead, so that letters of one moment keep their order and an answer stands
+    /// below what it answers.
+    fn thread_time(&self, contact: &Contact) -> Millis {
+        match &contact.last {
+            Some(last) if (0..A_MINUTE).contains(&(last.at - self.now)) => last.at + 1,
             _ => self.now,
         }
     }
@@ -261,7 +260,8 @@ impl Turn<'_> {
             409 => {
                 self.list_moved(id, session);
                 if let Some(outgoing) = outgoing {
-                    let reason = self.sending(id).hold_until.map(|_| WaitReason::ListMoving);
+                    let held = self.sending(id).hold_until.is_some_and(|until| until > self.now);
+                    let reason = held.then_some(WaitReason::ListMoving);
                     self.set_state(outgoing, LetterState::Waiting { reason });
                 }
             }
@@ -307,9 +307,9 @@ impl Turn<'_> {
         }
     }
 
+    /// Sending waits, then begins anew with whatever validly signed list there is then.
     fn list_keeps_moving(&mut self, id: ContactId) {
-        let sending = Sending { moves: 0, ..self.sending(id) };
-        self.records.put(&Sending::key(id), &sending);
+        self.records.put(&Sending::key(id), &Sending::default());
         self.hold(id, AN_HOUR, WaitReason::ListMoving);
     }
 

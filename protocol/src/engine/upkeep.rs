@@ -128,16 +128,16 @@ impl Turn<'_> {
     }
 
     fn fetch_certificate_if_due(&mut self) {
-        let asked = self.is_asked(|purpose| *purpose == Purpose::Certificate);
-        if asked || self.memory.upkeep.certificate_at.is_none_or(|at| at > self.now) {
+        if self.memory.upkeep.certificate_at.is_none_or(|at| at > self.now) {
             return;
         }
+        // The answer plans the next one.
+        self.memory.upkeep.certificate_at = None;
         if let Some(certificate) = self.certificate(CERTIFICATE_MARGIN) {
-            return self.plan_certificate(certificate.valid_until);
+            self.plan_certificate(certificate.valid_until);
+        } else if !self.is_asked(|purpose| *purpose == Purpose::Certificate) {
+            self.ask(Purpose::Certificate, Method::Post, "/v1/sender-certificate", None);
         }
-        // Were the answer lost for good, this is when to ask again.
-        self.memory.upkeep.certificate_at = Some(self.now + AN_HOUR);
-        self.ask(Purpose::Certificate, Method::Post, "/v1/sender-certificate", None);
     }
 
     /// Between 10 and 5 hours before its end, at a random moment.
@@ -190,10 +190,13 @@ impl Turn<'_> {
 
     fn refill_if_due(&mut self) {
         let Some((at, count)) = self.memory.upkeep.refill_at else { return };
-        if at > self.now || self.is_asked(|purpose| *purpose == Purpose::RefillPrekeys) {
+        if at > self.now {
             return;
         }
         self.memory.upkeep.refill_at = None;
+        if self.is_asked(|purpose| *purpose == Purpose::RefillPrekeys) {
+            return;
+        }
         let one_time_prekeys = self.new_one_time_prekeys(count);
         let body = serde_json::to_string(&AddOneTimePrekeys { one_time_prekeys }).ok();
         self.ask(Purpose::RefillPrekeys, Method::Post, "/v1/keys/one-time", body);
@@ -229,11 +232,14 @@ impl Turn<'_> {
     }
 
     fn renew_keys_if_due(&mut self) {
-        let asked = self.is_asked(|purpose| matches!(purpose, Purpose::RenewKeys { .. }));
-        if asked || self.memory.upkeep.renew_at.is_none_or(|at| at > self.now) {
+        if self.memory.upkeep.renew_at.is_none_or(|at| at > self.now) {
             return;
         }
+        // The answer plans the next one.
         self.memory.upkeep.renew_at = None;
+        if self.is_asked(|purpose| matches!(purpose, Purpose::RenewKeys { .. })) {
+            return;
+        }
         let time = self.time();
         let (Some(account), Some(list)) = (self.account(), OwnList::current(self.records)) else {
             return;

@@ -1,0 +1,9 @@
+//! The engine against a model of the server, with a bent clock, a bad network and crashes.
+
+mod conversation;
+mod crashes;
+mod refusals;
+mod schedules;
+mod sending;
+mod server;
+mod world;

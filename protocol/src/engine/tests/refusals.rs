@@ -1,0 +1,410 @@
+//! What must not be believed, and what must not happen twice.
+
+use super::world::*;
+use crate::certificate::SenderCertificate;
+use crate::engine::account::Account;
+use crate::engine::letters::Letter;
+use crate::engine::outbox::Outgoing;
+use crate::engine::upkeep::OwnCertificate;
+use crate::engine::*;
+use crate::keys::IdentitySecret;
+use crate::record::to_cbor;
+use crate::types::{Bytes, UnixTime};
+use crate::wire::{InboxEnvelope, InboxLetter, ListedDevice, ServerFrame};
+
+fn letters_frame(letters: Vec<InboxLetter>) -> ServerFrame {
+    ServerFrame::Letters { letters }
+}
+
+fn envelopes_frame(envelopes: Vec<InboxEnvelope>) -> ServerFrame {
+    ServerFrame::Envelopes { envelopes }
+}
+
+fn pending_letters(world: &World, who: usize) -> Vec<InboxLetter> {
+    let device = world.device(who).unwrap();
+    world.server.accounts[&world.people[who].phone].pending(device)
+}
+
+fn pending_envelopes(world: &World, who: usize) -> Vec<InboxEnvelope> {
+    let device = world.device(who).unwrap();
+    world.server.accounts[&world.people[who].phone].devices[&device].envelopes.clone()
+}
+
+/// Alice's first letter to Bob, on the server while Bob is away.
+fn undelivered(seed: u64, one_time_prekeys: bool) -> World {
+    let mut world = World::new(2, seed);
+    if !one_time_prekeys {
+        let (phone, device) = (world.people[BOB].phone.clone(), world.device(BOB).unwrap());
+        let account = world.server.accounts.get_mut(&phone).unwrap();
+        account.devices.get_mut(&device).unwrap().one_time.clear();
+    }
+    world.go_offline(BOB);
+    world.write(ALICE, BOB, "Hello Bob");
+    world.settle();
+    world
+}
+
+#[test]
+fn a_replayed_letter_shows_once() {
+    let mut world = undelivered(40, true);
+    let letters = pending_letters(&world, BOB);
+    world.go_online(BOB);
+    assert_eq!(world.received(BOB, ALICE), ["Hello Bob"]);
+    let before = world.people[BOB].vault.clone();
+    world.inject(BOB, &letters_frame(letters.clone()));
+    world.inject(BOB, &letters_frame(letters));
+    assert_eq!(world.people[BOB].vault, before, "nothing changes");
+    assert_eq!(world.contact(BOB, ALICE).unwrap().unread, 1);
+}
+
+#[test]
+fn a_replayed_first_message_is_refused() {
+    // Without a one-time prekey: only the remembered base key stands against the replay.
+    let mut world = undelivered(41, false);
+    let envelopes = pending_envelopes(&world, BOB);
+    world.go_online(BOB);
+    assert_eq!(world.people[BOB].count("channel"), 1);
+
+    let before = world.people[BOB].vault.clone();
+    world.inject(BOB, &envelopes_frame(envelopes.clone()));
+    assert_eq!(world.people[BOB].vault, before, "on the channel that it began");
+
+    world.people[BOB]
+        .vault
+        .retain(|key, _| !key.starts_with("channel/") && !key.starts_with("in/"));
+    world.reopen(BOB);
+    world.inject(BOB, &envelopes_frame(envelopes.clone()));
+    assert_eq!(world.people[BOB].count("channel"), 0, "after the channel is gone");
+    assert_eq!(world.people[BOB].count("in"), 0);
+
+    world.people[BOB].vault.retain(|key, _| !key.starts_with("base-key/"));
+    world.reopen(BOB);
+    world.inject(BOB, &envelopes_frame(envelopes));
+    assert_eq!(world.people[BOB].count("channel"), 1, "the base key was what refused it");
+}
+
+#[test]
+fn a_one_time_prekey_is_deleted_at_its_first_use() {
+    let mut world = undelivered(42, true);
+    assert_eq!(world.people[BOB].count("one-time"), 100);
+    world.go_online(BOB);
+    assert_eq!(world.people[BOB].count("one-time"), 99);
+}
+
+#[test]
+fn corrupted_letters_change_nothing_and_block_nothing() {
+    let mut world = undelivered(43, true);
+    world.go_online(BOB);
+    world.go_offline(BOB);
+    world.write(ALICE, BOB, "second");
+    world.settle();
+    let letter = pending_letters(&world, BOB).remove(0);
+    let before = world.people[BOB].vault.clone();
+    for at in [0, 31, 32, 40, 60, 100, 500, 1_007, 1_008, 1_023] {
+        let mut bad = letter.clone();
+        bad.encrypted_content.0[at] ^= 1;
+        world.inject(BOB, &letters_frame(vec![bad]));
+        assert_eq!(world.people[BOB].vault, before, "byte {at}");
+    }
+    let others = [
+        InboxLetter { message_id: Bytes([7; 16]), ..letter.clone() },
+        InboxLetter { expires_at: letter.timestamp.plus(8 * 86_400).day(), ..letter.clone() },
+        InboxLetter { timestamp: letter.timestamp.plus(30 * 86_400), ..letter.clone() },
+    ];
+    for bad in others {
+        world.inject(BOB, &letters_frame(vec![bad]));
+        assert_eq!(world.people[BOB].vault, before);
+    }
+    // One that never opens lies in the mailbox, before and behind good ones.
+    let phone = world.people[BOB].phone.clone();
+    let device = world.device(BOB).unwrap();
+    let account = world.server.accounts.get_mut(&phone).unwrap();
+    for id in [[0; 16], [255; 16]] {
+        let bad = InboxLetter { message_id: Bytes(id), ..letter.clone() };
+        account.letters.insert(bad.message_id, bad);
+        account.devices.get_mut(&device).unwrap().pending.insert(Bytes(id));
+    }
+    world.go_online(BOB);
+    world.pass(A_DAY);
+    assert_eq!(world.received(BOB, ALICE), ["Hello Bob", "second"]);
+    assert_eq!(pending_letters(&world, BOB).len(), 2, "kept at the server, unacknowledged");
+    world.write(ALICE, BOB, "third");
+    world.settle();
+    assert_eq!(world.received(BOB, ALICE).len(), 3);
+}
+
+#[test]
+fn corrupted_envelopes_change_nothing() {
+    let mut world = undelivered(44, true);
+    let envelope = pending_envelopes(&world, BOB).remove(0);
+    let before = world.people[BOB].vault.clone();
+    for at in [0, 31, 32, 100, 700, 1_999, 2_047] {
+        let mut bad = envelope.clone();
+        bad.encrypted_session_key.0[at] ^= 1;
+        world.inject(BOB, &envelopes_frame(vec![bad]));
+        assert_eq!(world.people[BOB].vault, before, "byte {at}");
+    }
+    let foreign = InboxEnvelope { session_key_id: Bytes([1; 16]), ..envelope };
+    world.inject(BOB, &envelopes_frame(vec![foreign]));
+    assert_eq!(world.people[BOB].vault, before);
+    world.go_online(BOB);
+    assert_eq!(world.received(BOB, ALICE), ["Hello Bob"]);
+}
+
+#[test]
+fn a_certificate_by_anybody_else_is_refused() {
+    let mut world = World::new(2, 45);
+    world.find(ALICE, BOB);
+    let alice = &mut world.people[ALICE];
+    let account: Account = minicbor::decode(&alice.vault["account"]).unwrap();
+    let forger = IdentitySecret::generate(&mut world.rng);
+    let now = UnixTime(world.now / 1_000);
+    let (id, key) = (account.device_id, account.device.public());
+    let identity = account.identity.public();
+    let forged = SenderCertificate::issue(&forger, &alice.phone, &identity, &id, &key, now);
+    let (bytes, valid_until) = (forged.to_cbor(), forged.valid_until);
+    alice.vault.insert("certificate".into(), to_cbor(&OwnCertificate { bytes, valid_until }));
+    world.reopen(ALICE);
+    world.write(ALICE, BOB, "believe me");
+    world.settle();
+    assert_eq!(world.states(ALICE, BOB), [LetterState::Sent]);
+    assert!(world.contact(BOB, ALICE).is_none());
+    assert_eq!(world.people[BOB].count("channel"), 0);
+    assert_eq!(world.people[BOB].count("one-time"), 100, "no prekey is used up");
+    assert_eq!(pending_letters(&world, BOB).len(), 1);
+}
+
+/// What the server does to Bob's keys, and what becomes of Alice's letter.
+fn served(seed: u64, change: impl FnOnce(&mut super::server::ServerAccount)) -> World {
+    let mut world = World::new(2, seed);
+    world.write(ALICE, BOB, "first");
+    world.pass(25 * AN_HOUR);
+    let phone = world.people[BOB].phone.clone();
+    change(world.server.accounts.get_mut(&phone).unwrap());
+    world.write(ALICE, BOB, "second");
+    world.settle();
+    world
+}
+
+const KEYS_REFUSED: LetterState = LetterState::Failed { reason: FailReason::KeysRefused };
+
+#[test]
+fn a_ghost_device_in_the_list_stops_the_letter() {
+    let world = served(46, |bob| {
+        let ghost = ListedDevice {
+            device_id: Bytes([255; 16]),
+            registration_id: 1,
+            device_key: Bytes([9; 32]),
+        };
+        bob.list.devices.push(ghost);
+    });
+    assert_eq!(world.states(ALICE, BOB), [LetterState::Sent, KEYS_REFUSED]);
+}
+
+#[test]
+fn a_rolled_back_list_stops_the_letter() {
+    let mut world = World::new(2, 47);
+    let phone = world.people[BOB].phone.clone();
+    let old = world.server.accounts[&phone].list.clone();
+    world.pass(8 * A_DAY);
+    world.write(ALICE, BOB, "first");
+    world.pass(25 * AN_HOUR);
+    assert!(world.server.accounts[&phone].list.version > old.version);
+    world.server.accounts.get_mut(&phone).unwrap().list = old;
+    world.write(ALICE, BOB, "second");
+    world.settle();
+    assert_eq!(world.states(ALICE, BOB), [LetterState::Sent, KEYS_REFUSED]);
+}
+
+#[test]
+fn a_forged_prekey_signature_stops_the_letter() {
+    let world = served(48, |bob| {
+        bob.devices.values_mut().for_each(|device| device.signed_prekey.public_key.0[0] ^= 1);
+    });
+    assert_eq!(world.states(ALICE, BOB), [LetterState::Sent, KEYS_REFUSED]);
+}
+
+#[test]
+fn another_identity_is_not_written_to() {
+    let mut world = World::new(2, 49);
+    world.write(ALICE, BOB, "first");
+    world.pass(25 * AN_HOUR);
+    let phone = world.people[BOB].phone.clone();
+    world.server.accounts.remove(&phone);
+    let mallory = world.add_person(phone.as_str());
+    world.write(ALICE, BOB, "second");
+    world.settle();
+    let changed = LetterState::Failed { reason: FailReason::IdentityChanged };
+    assert_eq!(world.states(ALICE, BOB), [LetterState::Sent, changed]);
+    assert!(world.contact(ALICE, BOB).unwrap().identity_changed);
+    assert!(world.contact(mallory, ALICE).is_none());
+}
+
+#[test]
+fn another_identity_is_not_shown_as_the_pinned_one() {
+    let mut world = World::new(2, 50);
+    world.write(BOB, ALICE, "I am Bob");
+    world.settle();
+    let phone = world.people[BOB].phone.clone();
+    world.server.accounts.remove(&phone);
+    let mallory = world.add_person(phone.as_str());
+    let before = world.people[ALICE].vault.clone();
+    world.write(mallory, ALICE, "I am Bob, too");
+    world.settle();
+    assert_eq!(world.received(ALICE, BOB), ["I am Bob"]);
+    let contact = world.contact(ALICE, BOB).unwrap();
+    assert!(contact.identity_changed);
+    // Nothing but the flag is kept; envelope and letter stay at the server.
+    let key = format!("contact/{}", contact.id.to_text());
+    let mut after = world.people[ALICE].vault.clone();
+    after.insert(key.clone(), before[&key].clone());
+    assert_eq!(after, before);
+    assert_eq!(pending_envelopes(&world, ALICE).len(), 1);
+    assert_eq!(pending_letters(&world, ALICE).len(), 1);
+
+    // A letter to the flagged contact asks for the keys first, and does not go out.
+    world.write(ALICE, BOB, "who are you?");
+    world.settle();
+    let changed = LetterState::Failed { reason: FailReason::IdentityChanged };
+    assert_eq!(world.states(ALICE, BOB), [changed]);
+}
+
+/// Sends a letter that no honest engine writes, by putting it into its sender's outbox.
+fn send_crafted(world: &mut World, who: usize, whom: usize, change: impl FnOnce(&mut Letter)) {
+    let contact = world.contact(who, whom).unwrap().id;
+    let mut letter = Letter {
+        id: Bytes::random(&mut world.rng),
+        contact,
+        outgoing: true,
+        at: world.now,
+        kind: 1,
+        body: b"crafted".to_vec(),
+        state: LetterState::Waiting { reason: None },
+    };
+    change(&mut letter);
+    let key = format!("outbox/{}/crafted", contact.to_text());
+    let key = key.replace("crafted", &format!("{:016x}-{}", letter.at.max(0), letter.id.to_text()));
+    let outgoing = to_cbor(&Outgoing { letter, under_way: None });
+    world.people[who].vault.insert(key, outgoing);
+    world.reopen(who);
+    world.settle();
+}
+
+#[test]
+fn unknown_kinds_are_kept_acknowledged_and_named_as_newer() {
+    let mut world = undelivered(51, true);
+    world.go_online(BOB);
+    send_crafted(&mut world, ALICE, BOB, |letter| {
+        (letter.kind, letter.body) = (4_077, b"from the future".to_vec());
+    });
+    assert_eq!(world.received(BOB, ALICE), ["Hello Bob", "(newer)"]);
+    assert!(pending_letters(&world, BOB).is_empty());
+    let (_, record) = world.people[BOB]
+        .vault
+        .iter()
+        .filter(|(key, _)| key.starts_with("letter/"))
+        .last()
+        .unwrap();
+    let kept: Letter = minicbor::decode(record).unwrap();
+    assert_eq!(kept.body, b"from the future", "for a version that knows it");
+}
+
+#[test]
+fn lying_clocks_stay_within_the_hour_of_storing() {
+    for (seed, lie) in [(52, i64::MAX), (53, 0), (54, -5), (55, START + 365 * A_DAY)] {
+        let mut world = undelivered(seed, true);
+        world.go_online(BOB);
+        send_crafted(&mut world, ALICE, BOB, |letter| letter.at = lie);
+        let letters = world.letters(BOB, ALICE);
+        assert_eq!(letters.len(), 2);
+        let hour = START.div_euclid(AN_HOUR) * AN_HOUR;
+        assert!(letters.iter().all(|letter| (hour..hour + AN_HOUR).contains(&letter.at)));
+    }
+}
+
+#[test]
+fn clocks_that_are_off_by_most_of_an_hour_do_no_harm() {
+    for (seed, error) in [(56, 50 * MINUTE), (57, -50 * MINUTE)] {
+        let mut world = World::new(2, seed);
+        world.people[ALICE].clock_error = error;
+        for n in 0..60 {
+            world.write(ALICE, BOB, &format!("{n:02}"));
+            world.pass(AN_HOUR);
+        }
+        assert_eq!(world.received(BOB, ALICE).len(), 60);
+    }
+}
+
+#[test]
+fn nobody_writes_over_the_letters_of_others() {
+    let mut world = undelivered(58, true);
+    world.go_online(BOB);
+    let hers = world.letters(ALICE, BOB).remove(0);
+    let (id, at) = (hers.id, hers.at);
+    send_crafted(&mut world, BOB, ALICE, |letter| (letter.id, letter.at) = (id, at));
+    assert_eq!(world.letters(ALICE, BOB), [hers]);
+}
+
+#[test]
+fn receiving_never_causes_a_request_to_another_mailbox() {
+    let mut world = undelivered(59, true);
+    for _ in 0..5 {
+        world.write(ALICE, BOB, "again");
+        world.pass(25 * AN_HOUR);
+    }
+    world.go_online(BOB);
+    world.pass(3 * A_DAY);
+    assert_eq!(world.received(BOB, ALICE).len(), 6);
+    assert_eq!(world.people[BOB].sealed_requests, 0);
+}
+
+#[test]
+fn a_session_is_not_taken_beyond_its_time() {
+    let mut world = undelivered(60, true);
+    let letters = pending_letters(&world, BOB);
+    let late = |hours: i64| {
+        let mut letter = letters[0].clone();
+        letter.timestamp = letter.timestamp.plus(hours * 3_600);
+        letter.expires_at = letter.timestamp.plus(30 * 86_400).day_up();
+        letter
+    };
+    let phone = world.people[BOB].phone.clone();
+    world.server.accounts.get_mut(&phone).unwrap().letters.clear();
+    world.go_online(BOB);
+    world.inject(BOB, &letters_frame(vec![late(27)]));
+    assert!(world.received(BOB, ALICE).is_empty());
+    world.inject(BOB, &letters_frame(vec![late(25)]));
+    assert_eq!(world.received(BOB, ALICE), ["Hello Bob"]);
+}
+
+#[test]
+fn nothing_secret_or_personal_is_printed() {
+    let mut world = World::new(2, 61);
+    let contact = world.find(ALICE, BOB);
+    let text = Input::SendText { contact, text: "hi".into() };
+    let mut engine = Engine::open(world.people[ALICE].records()).unwrap();
+    let out = engine.step(world.now, &mut world.rng, text);
+    let printed = format!("{engine:?} {:?} {:?}", out.requests, out.writes);
+    assert!(!printed.contains("+49"), "{printed}");
+    assert!(printed.len() < 3_000, "{printed}");
+}
+
+#[test]
+fn damaged_records_are_refused_at_opening() {
+    let world = World::new(1, 62);
+    let mut records = world.people[ALICE].records();
+    assert!(Engine::open(records.clone()).is_ok());
+    let account = records.iter_mut().find(|(key, _)| key == "account").unwrap();
+    account.1.truncate(20);
+    let error = Engine::open(records).unwrap_err();
+    assert_eq!(error, OpenError::Unreadable { kind: "account".into() });
+}
+
+#[test]
+fn records_of_later_versions_are_left_alone() {
+    let mut world = World::new(1, 63);
+    world.people[ALICE].vault.insert("capsule/1".into(), vec![1, 2, 3]);
+    world.reopen(ALICE);
+    world.settle();
+    assert_eq!(world.people[ALICE].vault["capsule/1"], [1, 2, 3]);
+}

@@ -1,0 +1,324 @@
+//! What the server may answer to a letter, and what becomes of it.
+
+use super::world::*;
+use crate::device_list::DeviceList;
+use crate::engine::account::{Account, SignedPrekeySecret};
+use crate::engine::*;
+use crate::keys::{ExchangeSecret, sign_prekey};
+use crate::types::{Bytes, DeviceId, UnixTime};
+use crate::wire::{ListedDevice, SealedMessage, problems};
+
+/// Gives somebody a second device, which only ever receives. Returns its id.
+fn add_device(world: &mut World, who: usize, prekey_age: i64) -> DeviceId {
+    let now = UnixTime(world.now / 1_000);
+    let person = &world.people[who];
+    let account: Account = minicbor::decode(&person.vault["account"]).unwrap();
+    let server = world.server.accounts.get_mut(&person.phone).unwrap();
+    let device_id = Bytes::random(&mut world.rng);
+    let key = ExchangeSecret::generate(&mut world.rng).public();
+    let mut devices = server.list.devices.clone();
+    devices.push(ListedDevice { device_id, registration_id: 7, device_key: key });
+    let (version, messaging) = (server.list.version + 1, server.list.messaging_key);
+    let list =
+        DeviceList::sign(&account.identity, &person.phone, version, now, &messaging, devices);
+    server.list = list;
+    let prekey = ExchangeSecret::generate(&mut world.rng).public();
+    let made = now.plus(-prekey_age).hour();
+    let signed_prekey = sign_prekey(&account.identity, &device_id, 1, made, &prekey);
+    let device = super::server::ServerDevice {
+        signed_prekey,
+        one_time: Vec::new(),
+        envelopes: Vec::new(),
+        pending: Default::default(),
+    };
+    server.devices.insert(device_id, device);
+    device_id
+}
+
+fn sent_messages(world: &World) -> Vec<SealedMessage> {
+    let log = world.server.sealed_log.iter();
+    log.filter_map(|line| line.strip_prefix("/v1/sealed/messages "))
+        .map(|body| serde_json::from_str(body).unwrap())
+        .collect()
+}
+
+#[test]
+fn every_device_of_the_list_gets_an_envelope() {
+    let mut world = World::new(2, 20);
+    let second = add_device(&mut world, BOB, 0);
+    world.write(ALICE, BOB, "to both");
+    world.settle();
+    let message = &sent_messages(&world)[0];
+    let envelopes = &message.session_keys.as_ref().unwrap().envelopes;
+    assert_eq!(envelopes.len(), 2);
+    assert!(envelopes.iter().any(|envelope| envelope.device_id == second));
+    assert_eq!(world.received(BOB, ALICE), ["to both"]);
+}
+
+#[test]
+fn a_stale_list_is_looked_up_again_and_the_letter_arrives_once() {
+    let mut world = World::new(2, 21);
+    world.write(ALICE, BOB, "one device");
+    world.settle();
+    let second = add_device(&mut world, BOB, 0);
+    for n in 0..4 {
+        world.write(ALICE, BOB, &format!("{n}"));
+    }
+    world.settle();
+    assert_eq!(world.received(BOB, ALICE), ["one device", "0", "1", "2", "3"]);
+    assert!(world.states(ALICE, BOB).iter().all(|state| *state == LetterState::Sent));
+    let phone = world.people[BOB].phone.clone();
+    assert_eq!(world.server.accounts[&phone].devices[&second].pending.len(), 4);
+    assert_eq!(world.server.accounts[&phone].devices[&second].envelopes.len(), 1);
+}
+
+#[test]
+fn a_stale_list_without_a_newer_one_makes_the_letter_wait() {
+    let mut world = World::new(2, 22);
+    world.find(ALICE, BOB);
+    let phone = world.people[BOB].phone.clone();
+    let real = world.server.accounts[&phone].list.clone();
+    // The server calls the list stale and serves the same one again.
+    world.server.refusals = vec![(409, problems::STALE_DEVICE_LIST)];
+    world.write(ALICE, BOB, "patience");
+    world.settle();
+    assert_eq!(
+        world.states(ALICE, BOB),
+        [LetterState::Waiting { reason: Some(WaitReason::ListMoving) }]
+    );
+    assert_eq!(world.server.accounts[&phone].list, real);
+    world.pass(3 * AN_HOUR);
+    assert_eq!(world.states(ALICE, BOB), [LetterState::Sent]);
+    assert_eq!(world.received(BOB, ALICE), ["patience"]);
+}
+
+#[test]
+fn a_list_that_keeps_moving_makes_the_letter_wait() {
+    let mut world = World::new(2, 23);
+    world.find(ALICE, BOB);
+    world.write(ALICE, BOB, "patience");
+    for _ in 0..200 {
+        world.move_list(BOB);
+        world.carry(ALICE);
+    }
+    world.settle();
+    assert_eq!(
+        world.states(ALICE, BOB),
+        [LetterState::Waiting { reason: Some(WaitReason::ListMoving) }]
+    );
+    let tries = sent_messages(&world).len();
+    assert_eq!(tries, 3, "the first and two more");
+    world.pass(3 * AN_HOUR);
+    assert_eq!(world.states(ALICE, BOB), [LetterState::Sent]);
+}
+
+#[test]
+fn a_mailbox_that_is_gone_fails_the_letters_and_a_retry_asks_anew() {
+    let mut world = World::new(2, 24);
+    world.find(ALICE, BOB);
+    let phone = world.people[BOB].phone.clone();
+    let bob = world.server.accounts.remove(&phone).unwrap();
+    world.write(ALICE, BOB, "one");
+    world.write(ALICE, BOB, "two");
+    world.settle();
+    let failed = LetterState::Failed { reason: FailReason::NoSuchMailbox };
+    assert_eq!(world.states(ALICE, BOB), [failed.clone(), failed.clone()]);
+    world.pass(A_DAY);
+    assert_eq!(world.states(ALICE, BOB), [failed.clone(), failed.clone()]);
+
+    world.server.accounts.insert(phone, bob);
+    let contact = world.contact(ALICE, BOB).unwrap().id;
+    let letter = world.letters(ALICE, BOB)[1].id;
+    world.step(ALICE, Input::RetryLetter { contact, letter });
+    world.settle();
+    assert_eq!(world.states(ALICE, BOB), [failed, LetterState::Sent]);
+    assert_eq!(world.received(BOB, ALICE), ["two"]);
+}
+
+#[test]
+fn a_full_mailbox_gets_the_letter_later_by_the_same_bytes() {
+    let mut world = World::new(2, 25);
+    world.find(ALICE, BOB);
+    let phone = world.people[BOB].phone.clone();
+    world.server.accounts.get_mut(&phone).unwrap().full = true;
+    world.write(ALICE, BOB, "room?");
+    world.pass(20 * MINUTE);
+    assert_eq!(
+        world.states(ALICE, BOB),
+        [LetterState::Waiting { reason: Some(WaitReason::MailboxFull) }]
+    );
+    world.server.accounts.get_mut(&phone).unwrap().full = false;
+    world.pass(2 * AN_HOUR);
+    assert_eq!(world.received(BOB, ALICE), ["room?"]);
+    let messages = sent_messages(&world);
+    assert!((3..12).contains(&messages.len()), "slowly: {}", messages.len());
+    assert!(messages.iter().all(|message| *message == messages[0]));
+}
+
+#[test]
+fn lost_answers_store_nothing_twice() {
+    let mut world = World::new(2, 26);
+    world.find(ALICE, BOB);
+    world.people[ALICE].answers_lost = true;
+    world.write(ALICE, BOB, "once");
+    world.pass(5 * MINUTE);
+    world.people[ALICE].answers_lost = false;
+    world.pass(10 * MINUTE);
+    assert_eq!(world.states(ALICE, BOB), [LetterState::Sent]);
+    assert_eq!(world.received(BOB, ALICE), ["once"]);
+    assert_eq!(sent_messages(&world).len(), 1, "one token, one look at it");
+}
+
+#[test]
+fn a_letter_that_outlives_its_session_goes_out_in_the_next_and_shows_once() {
+    let mut world = World::new(2, 27);
+    world.find(ALICE, BOB);
+    world.people[ALICE].answers_lost = true;
+    world.write(ALICE, BOB, "once");
+    world.pass(30 * AN_HOUR);
+    world.people[ALICE].answers_lost = false;
+    world.pass(2 * A_DAY);
+    assert_eq!(world.states(ALICE, BOB), [LetterState::Sent]);
+    assert_eq!(world.received(BOB, ALICE), ["once"]);
+    let phone = &world.people[BOB].phone;
+    assert!(world.server.accounts[phone].letters.len() >= 2, "two copies were stored");
+}
+
+#[test]
+fn refused_tokens_are_replaced_three_an_hour_at_most() {
+    let mut world = World::new(2, 28);
+    world.find(ALICE, BOB);
+    world.server.refusals = vec![(401, problems::TOKEN_REFUSED); 5];
+    world.write(ALICE, BOB, "token");
+    world.settle();
+    world.pass(30 * MINUTE);
+    let left = world.server.refusals.len();
+    assert_eq!(left, 1, "the first and three more were tried");
+    world.pass(4 * AN_HOUR);
+    assert_eq!(world.states(ALICE, BOB), [LetterState::Sent]);
+    assert_eq!(world.received(BOB, ALICE), ["token"]);
+}
+
+#[test]
+fn trouble_and_patience_end_well() {
+    let mut world = World::new(2, 29);
+    world.find(ALICE, BOB);
+    world.server.refusals =
+        vec![(503, ""), (500, ""), (429, problems::TOO_MANY_REQUESTS), (502, "")];
+    world.write(ALICE, BOB, "through");
+    world.settle();
+    assert_eq!(world.states(ALICE, BOB), [LetterState::Waiting { reason: None }]);
+    world.pass(5 * MINUTE);
+    assert_eq!(world.received(BOB, ALICE), ["through"]);
+}
+
+#[test]
+fn a_letter_the_server_refuses_fails_and_the_next_one_goes_through() {
+    let mut world = World::new(2, 30);
+    world.find(ALICE, BOB);
+    world.server.refusals = vec![(400, problems::BAD_REQUEST)];
+    world.write(ALICE, BOB, "refused");
+    world.settle();
+    world.write(ALICE, BOB, "taken");
+    world.settle();
+    assert_eq!(
+        world.states(ALICE, BOB),
+        [LetterState::Failed { reason: FailReason::Refused }, LetterState::Sent]
+    );
+    assert_eq!(world.received(BOB, ALICE), ["taken"]);
+}
+
+#[test]
+fn dormant_devices_are_skipped_and_all_dormant_makes_the_letter_wait() {
+    let mut world = World::new(2, 31);
+    let second = add_device(&mut world, BOB, 15 * 86_400);
+    world.write(ALICE, BOB, "to one");
+    world.settle();
+    let message = &sent_messages(&world)[0];
+    let envelopes = &message.session_keys.as_ref().unwrap().envelopes;
+    assert!(envelopes.iter().all(|envelope| envelope.device_id != second));
+    assert_eq!(envelopes.len(), 1);
+    assert_eq!(world.received(BOB, ALICE), ["to one"]);
+
+    // Carol has no channel to Bob, and his prekey is long past its time.
+    let carol = world.add_person("+4915112345999");
+    world.find(carol, BOB);
+    let bob = &world.people[BOB];
+    let account: Account = minicbor::decode(&bob.vault["account"]).unwrap();
+    let prekey: SignedPrekeySecret =
+        minicbor::decode(&bob.vault["signed-prekey/00000001"]).unwrap();
+    let made = UnixTime(world.now / 1_000).plus(-15 * 86_400).hour();
+    let device = world.device(BOB).unwrap();
+    let signed = sign_prekey(&account.identity, &device, 1, made, &prekey.secret.public());
+    let phone = bob.phone.clone();
+    let server = world.server.accounts.get_mut(&phone).unwrap();
+    server.devices.get_mut(&device).unwrap().signed_prekey = signed;
+    world.go_offline(BOB);
+    world.write(carol, BOB, "wake up");
+    world.settle();
+    // Found while it was young: sent. A new session needs a look-up and finds nobody awake.
+    assert_eq!(world.states(carol, BOB), [LetterState::Sent]);
+    let contact = world.contact(carol, BOB).unwrap().id;
+    let key = format!("peer/{}/{}", contact.to_text(), device.to_text());
+    world.people[carol].vault.remove(&key);
+    world.reopen(carol);
+    world.pass(25 * AN_HOUR);
+    world.write(carol, BOB, "still asleep");
+    world.settle();
+    assert_eq!(
+        world.states(carol, BOB)[1],
+        LetterState::Waiting { reason: Some(WaitReason::AllDormant) }
+    );
+}
+
+#[test]
+fn without_a_certificate_letters_wait_until_the_next_sign_in() {
+    let mut world = World::new(2, 32);
+    world.find(ALICE, BOB);
+    // The session ends; the certificate runs out; letters can still be written.
+    world.people[ALICE].cookie = Default::default();
+    world.pass(3 * A_DAY);
+    assert!(world.people[ALICE].events.contains(&Event::SignInNeeded));
+    world.write(ALICE, BOB, "waiting");
+    world.pass(AN_HOUR);
+    assert_eq!(world.states(ALICE, BOB), [LetterState::Waiting { reason: None }]);
+    let device = world.people[ALICE].vault["account"].clone();
+    let device = minicbor::decode::<Account>(&device).unwrap().device_id;
+    let phone = world.people[ALICE].phone.clone();
+    world.people[ALICE].cookie.device = Some((phone, device));
+    world.go_online(ALICE);
+    assert_eq!(world.received(BOB, ALICE), ["waiting"]);
+}
+
+#[test]
+fn sessions_end_an_hour_before_their_certificate() {
+    let mut world = World::new(2, 33);
+    let issued = world.server.certificates_issued;
+    for hour in 0..72 {
+        world.write(ALICE, BOB, &format!("{hour:02}"));
+        world.pass(AN_HOUR);
+    }
+    assert_eq!(world.received(BOB, ALICE).len(), 72);
+    let renewed = world.server.certificates_issued - issued;
+    assert!((4..=10).contains(&renewed), "two people, three days: {renewed}");
+}
+
+#[test]
+fn prekeys_are_refilled_when_few_are_left() {
+    let mut world = World::new(2, 34);
+    let (phone, device) = (world.people[BOB].phone.clone(), world.device(BOB).unwrap());
+    let account = world.server.accounts.get_mut(&phone).unwrap();
+    account.devices.get_mut(&device).unwrap().one_time.truncate(19);
+    world.pass(AN_HOUR * 12);
+    assert_eq!(world.server.accounts[&phone].devices[&device].one_time.len(), 100);
+}
+
+#[test]
+fn keys_that_the_server_altered_are_noticed() {
+    let mut world = World::new(1, 35);
+    let phone = world.people[ALICE].phone.clone();
+    let account = world.server.accounts.get_mut(&phone).unwrap();
+    account.messaging_key.public_key = Bytes([9; 32]);
+    world.pass(3 * A_DAY);
+    assert!(world.people[ALICE].events.contains(&Event::KeysAltered));
+}
