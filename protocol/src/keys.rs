@@ -113,8 +113,8 @@ impl ExchangeSecret {
         }
     }
 
-    /// The bytes, for the seal.
-    pub(crate) fn expose(&self) -> &[u8; 32] {
+    /// The bytes, for the owner's vault.
+    pub fn expose(&self) -> &[u8; 32] {
         self.0.expose()
     }
 

@@ -15,6 +15,8 @@ pub mod key_check;
 pub mod keys;
 pub mod limits;
 mod padding;
+#[cfg(test)]
+mod published_vectors;
 pub mod ratchet;
 pub mod record;
 pub mod sealing;

@@ -183,7 +183,7 @@ fn challenge_info(phone: &Phone, device_id: &DeviceId) -> Vec<u8> {
     Transcript::new("letterbox/2 device session").phone(phone).field(&device_id.0).finish()
 }
 
-fn seal(
+pub(crate) fn seal(
     rng: &mut dyn CryptoRng,
     to: &Key,
     info: &[u8],
@@ -204,7 +204,7 @@ fn seal(
     Ok([encapsulated.to_bytes().as_slice(), &ciphertext].concat())
 }
 
-fn open(
+pub(crate) fn open(
     secret: &ExchangeSecret,
     info: &[u8],
     aad: &[u8],

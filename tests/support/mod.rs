@@ -1,1 +1,4 @@
 //! What the tests share: temporary databases, a test application.
+
+pub(crate) mod databases;
+pub(crate) mod postgres;

@@ -9,10 +9,14 @@ fn main() -> ExitCode {
         eprintln!("usage: letterbox-bindgen MODULE.wasm OUT_DIR");
         return ExitCode::from(2);
     };
-    let result = Bindgen::new()
-        .input_path(&module)
-        .web(true)
-        .and_then(|b| b.typescript(true).omit_default_module_path(false).generate(&out));
+    let result = Bindgen::new().input_path(&module).web(true).and_then(|bindgen| {
+        bindgen
+            .typescript(true)
+            .omit_default_module_path(false)
+            .remove_name_section(true)
+            .remove_producers_section(true)
+            .generate(&out)
+    });
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

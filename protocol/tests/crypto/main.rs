@@ -1,0 +1,12 @@
+//! Tests of the cryptographic core through its public interface, in one binary.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod people;
+
+mod channels;
+mod ratchets;
+mod refusals;
+mod secrecy;
+mod sessions;
+mod vectors;

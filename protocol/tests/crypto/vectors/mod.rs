@@ -1,0 +1,74 @@
+//! The published vectors in `tests/vectors/`: made by the code under test from fixed seeds, and
+//! checked by [`independent`] code that knows the primitives only.
+//!
+//! `UPDATE_VECTORS=1 cargo nextest run -p letterbox-protocol vectors` writes them anew.
+
+mod channels;
+mod independent;
+mod letters;
+mod signatures;
+
+use serde_json::Value;
+use std::path::PathBuf;
+
+fn path(name: &str) -> PathBuf {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/vectors");
+    PathBuf::from(folder).join(format!("{name}.json"))
+}
+
+/// Holds what the code makes against the committed file.
+fn compare(name: &str, made: &Value) {
+    let text = serde_json::to_string_pretty(made).unwrap() + "\n";
+    if std::env::var_os("UPDATE_VECTORS").is_some() {
+        std::fs::write(path(name), &text).unwrap();
+    }
+    let committed = std::fs::read_to_string(path(name)).unwrap();
+    assert!(committed == text, "tests/vectors/{name}.json is not what the code makes");
+}
+
+/// Reads a committed file.
+fn committed(name: &str) -> Value {
+    serde_json::from_str(&std::fs::read_to_string(path(name)).unwrap()).unwrap()
+}
+
+fn hex(bytes: impl AsRef<[u8]>) -> Value {
+    let digits = bytes.as_ref().iter().map(|byte| format!("{byte:02x}"));
+    Value::String(digits.collect())
+}
+
+/// Fields of a vector, read.
+trait Fields {
+    fn bytes(&self, name: &str) -> Vec<u8>;
+    fn text(&self, name: &str) -> &str;
+    fn number(&self, name: &str) -> u64;
+    fn list(&self, name: &str) -> &[Value];
+
+    fn key(&self, name: &str) -> [u8; 32] {
+        self.bytes(name).try_into().unwrap()
+    }
+
+    /// A number as transcripts hold it.
+    fn eight(&self, name: &str) -> [u8; 8] {
+        self.number(name).to_be_bytes()
+    }
+}
+
+impl Fields for Value {
+    fn bytes(&self, name: &str) -> Vec<u8> {
+        let text = self.text(name);
+        let byte = |at| u8::from_str_radix(&text[at..at + 2], 16).unwrap();
+        (0..text.len()).step_by(2).map(byte).collect()
+    }
+
+    fn text(&self, name: &str) -> &str {
+        self[name].as_str().unwrap_or_else(|| panic!("no text {name}"))
+    }
+
+    fn number(&self, name: &str) -> u64 {
+        self[name].as_u64().unwrap_or_else(|| panic!("no number {name}"))
+    }
+
+    fn list(&self, name: &str) -> &[Value] {
+        self[name].as_array().unwrap_or_else(|| panic!("no list {name}"))
+    }
+}

@@ -1,0 +1,88 @@
+/** The live socket: opened when the engine says so, and again, with growing pauses, when it closes. */
+import { Backoff } from './backoff.ts'
+
+/** What the socket tells. */
+export interface LiveEvents {
+  opened(): void
+  frame(text: string): void
+  closed(): void
+  /** It did not open twice in a row: the session may have to be proved again. */
+  stuck(): void
+}
+
+/** One connection at a time to `GET /v1/inbox/live`. */
+export class Live {
+  readonly #events: LiveEvents
+  readonly #backoff = new Backoff(1_000, 60_000)
+  #socket: WebSocket | null = null
+  #timer: ReturnType<typeof setTimeout> | undefined
+  #wanted = false
+
+  constructor(events: LiveEvents) {
+    this.#events = events
+  }
+
+  /** Connects, unless it is connected or about to be. */
+  open(): void {
+    this.#wanted = true
+    if (!this.#socket) this.#connect()
+  }
+
+  /** Closes, and stays closed. */
+  close(): void {
+    this.#wanted = false
+    clearTimeout(this.#timer)
+    this.#socket?.close()
+  }
+
+  /** The network is back: do not wait for the pause to end. */
+  hurry(): void {
+    if (this.#wanted && !this.#socket) this.#connect()
+  }
+
+  /** Gives up a connection that the network has gone away from. */
+  drop(): void {
+    this.#socket?.close()
+  }
+
+  /** Sends a frame; without a connection it is dropped, and the server will offer again. */
+  send(frame: string): void {
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(frame)
+  }
+
+  /** Everything pending came through: the connection is good. */
+  settled(): void {
+    this.#backoff.reset()
+  }
+
+  #connect(): void {
+    clearTimeout(this.#timer)
+    const socket = new WebSocket('/v1/inbox/live')
+    this.#socket = socket
+    let wasOpen = false
+    let gone = false
+    const end = () => {
+      if (gone) return
+      gone = true
+      this.#socket = null
+      if (wasOpen) this.#events.closed()
+      if (this.#wanted) this.#again(wasOpen)
+    }
+    socket.addEventListener('open', () => {
+      wasOpen = true
+      this.#events.opened()
+    })
+    socket.addEventListener('message', ({ data }) => {
+      if (typeof data === 'string' && !gone) this.#events.frame(data)
+    })
+    socket.addEventListener('close', end)
+    socket.addEventListener('error', end)
+  }
+
+  #again(wasOpen: boolean): void {
+    const pause = this.#backoff.next()
+    if (!wasOpen && this.#backoff.tries > 1) this.#events.stuck()
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => this.hurry(), pause)
+  }
+}

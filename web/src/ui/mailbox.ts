@@ -1,0 +1,168 @@
+/** What a tab knows of the mailbox, and the calls that change it. Screens read it and subscribe. */
+import type { ContactView, Event, FindOutcome, Id, LetterView } from '../engine.ts'
+import { getServer } from '../net/account.ts'
+import type { Action, Connection, Reply, State, Storage } from '../worker/messages.ts'
+import { Link } from './link.ts'
+
+/** How long the answer to a look-up is waited for, in milliseconds. */
+const FIND_PATIENCE = 45_000
+
+/** One tab's view of the mailbox. */
+export class Mailbox {
+  /** `null` until a worker has answered. */
+  state: State | null = null
+  /** The server serves another page than this one. */
+  outdated = false
+  readonly #link: Link
+  readonly #watchers = new Set<() => void>()
+  readonly #hearers = new Set<(events: Event[]) => void>()
+
+  constructor() {
+    this.#link = new Link({
+      state: (state) => this.#take(state),
+      events: (events) => this.#hear(events),
+      status: (connection, storage) => this.#status(connection, storage),
+    })
+    void this.checkPage()
+  }
+
+  /** Calls `watcher` whenever something changed. */
+  watch(watcher: () => void): () => void {
+    this.#watchers.add(watcher)
+    return () => this.#watchers.delete(watcher)
+  }
+
+  /** Calls `hearer` with the engine's events. */
+  hear(hearer: (events: Event[]) => void): () => void {
+    this.#hearers.add(hearer)
+    return () => this.#hearers.delete(hearer)
+  }
+
+  /** The open mailbox, or `null`. */
+  get open(): (State & { phase: 'open' }) | null {
+    return this.state?.phase === 'open' ? this.state : null
+  }
+
+  contact(id: Id): ContactView | undefined {
+    return this.open?.contacts.find((contact) => contact.id === id)
+  }
+
+  /** Letters not seen, over all conversations. */
+  get unread(): number {
+    const contacts = this.open?.contacts ?? []
+    return contacts.reduce((sum, { standing, unread }) => sum + (standing === 'blocked' ? 0 : unread), 0)
+  }
+
+  act(action: Action): Promise<Reply> {
+    return this.#link.act(action)
+  }
+
+  /** Opens a vault in whichever worker leads. */
+  openVault(credentialId: string, key: CryptoKey): Promise<Reply> {
+    return this.#link.ask({ ask: 'open', credentialId, key })
+  }
+
+  /** Closes the vault in all tabs. */
+  closeVault(): Promise<Reply> {
+    return this.#link.ask({ ask: 'close' })
+  }
+
+  /** A page of a thread, newest first. */
+  async letters(contact: Id, before: string | null, limit: number): Promise<LetterView[]> {
+    const reply = await this.#link.ask({ ask: 'letters', contact, before, limit })
+    return reply.ok ? (reply.letters ?? []) : []
+  }
+
+  /** Makes and publishes the keys; `null` when they are, else the problem's `type`. */
+  async createAccount(phone: string, deviceName: string): Promise<string | null> {
+    const outcome = new Promise<string | null>((resolve) => {
+      const ends = [
+        this.hear((events) => {
+          for (const event of events) if (event.type === 'account_refused') settle(event.problem)
+        }),
+        this.watch(() => {
+          if (this.open?.account?.published) settle(null)
+        }),
+      ]
+      const settle = (problem: string | null) => {
+        for (const end of ends) end()
+        resolve(problem)
+      }
+    })
+    const reply = await this.act({ type: 'create_account', phone, device_name: deviceName })
+    return reply.ok ? outcome : reply.refusal
+  }
+
+  /** Looks a number up. */
+  async find(phone: string): Promise<FindOutcome> {
+    let stop = () => {}
+    let timer: ReturnType<typeof setTimeout> | undefined
+    const outcome = new Promise<FindOutcome>((resolve) => {
+      timer = setTimeout(() => resolve({ outcome: 'unreachable' }), FIND_PATIENCE)
+      stop = this.hear((events) => {
+        for (const event of events)
+          if (event.type === 'found' && event.phone === phone) resolve(event.outcome)
+      })
+    })
+    const reply = await this.act({ type: 'find_contact', phone })
+    const found = reply.ok ? await outcome : ({ outcome: 'refused' } as const)
+    clearTimeout(timer)
+    stop()
+    return found
+  }
+
+  /** Whether the server still serves this page. */
+  async checkPage(): Promise<void> {
+    const own = document.querySelector<HTMLMetaElement>('meta[name="letterbox-page"]')?.content ?? ''
+    const served = await getServer().then(
+      ({ page }) => page,
+      () => '',
+    )
+    // Without a build there is nothing to compare.
+    this.outdated = /^[\w-]{43}$/.test(own) && served !== '' && served !== own
+    this.#changed()
+  }
+
+  #take(state: State): void {
+    const before = this.open
+    this.state = state.phase === 'open' ? { ...state, contacts: sorted(state.contacts) } : state
+    if (before?.connection !== 'online' && this.open?.connection === 'online') void this.checkPage()
+    this.#changed()
+  }
+
+  #status(connection: Connection, storage: Storage): void {
+    const { open } = this
+    if (!open) return
+    this.#take({ ...open, connection, storage })
+  }
+
+  #hear(events: Event[]): void {
+    if (this.open) this.state = events.reduce(applied, this.open)
+    for (const hearer of [...this.#hearers]) hearer(events)
+    this.#changed()
+  }
+
+  #changed(): void {
+    for (const watcher of [...this.#watchers]) watcher()
+  }
+}
+
+/** The state after an event. */
+export function applied(state: State & { phase: 'open' }, event: Event): State & { phase: 'open' } {
+  switch (event.type) {
+    case 'account_ready':
+      return { ...state, account: event.account }
+    case 'contact': {
+      const others = state.contacts.filter(({ id }) => id !== event.contact.id)
+      return { ...state, contacts: sorted([...others, event.contact]) }
+    }
+    case 'contact_removed':
+      return { ...state, contacts: state.contacts.filter(({ id }) => id !== event.contact) }
+    default:
+      return state
+  }
+}
+
+function sorted(contacts: ContactView[]): ContactView[] {
+  return [...contacts].sort((a, b) => (b.last?.at ?? 0) - (a.last?.at ?? 0) || (a.id < b.id ? -1 : 1))
+}
