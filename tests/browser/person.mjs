@@ -64,6 +64,57 @@ export class Person {
     return cdp
   }
 
+  /** From the welcome page to an empty mailbox. */
+  async signUp(page = this.page) {
+    await page.getByRole('link', { name: 'Create a mailbox' }).or(page.getByRole('button', { name: 'Create a mailbox' })).click()
+    await page.getByLabel('Your phone number').fill(this.phone)
+    await page.getByRole('button', { name: 'Send the code' }).click()
+    await page.getByLabel('The code we sent you').fill(await this.server.code())
+    await page.getByRole('button', { name: 'Check the code' }).click()
+    await page.getByRole('button', { name: 'Make the passkey' }).click()
+    await this.atHome(page)
+  }
+
+  /** Waits for the conversation list. */
+  async atHome(page = this.page) {
+    await page.getByRole('heading', { name: 'Conversations' }).waitFor()
+  }
+
+  /** Looks a number up; the conversation opens where there is a mailbox. */
+  async find(phone, page = this.page) {
+    await page.getByRole('link', { name: 'New conversation' }).or(page.getByRole('button', { name: 'New conversation' })).first().click()
+    await page.getByLabel('Phone number').fill(phone)
+    await page.getByRole('button', { name: 'Find' }).click()
+  }
+
+  /** Types a letter into the open conversation and sends it with Enter. */
+  async write(text, page = this.page) {
+    const composer = page.getByRole('textbox', { name: /^Write to/ })
+    await composer.fill(text)
+    await composer.press('Enter')
+    await this.letter(text, page).waitFor()
+  }
+
+  /** A letter in the open conversation. */
+  letter(text, page = this.page) {
+    return page.getByRole('list', { name: 'Letters' }).or(page.getByRole('log', { name: 'Letters' })).getByText(text, { exact: true })
+  }
+
+  /** Writes, and waits until the server has it. */
+  async send(text, page = this.page) {
+    await this.write(text, page)
+    await this.sent(text, page)
+  }
+
+  async sent(text, page = this.page) {
+    await page.getByRole('listitem').filter({ hasText: text }).filter({ hasText: 'Sent' }).waitFor()
+  }
+
+  /** Opens the conversation whose list entry shows this text. */
+  async open(text, page = this.page) {
+    await page.getByRole('navigation').or(page.getByRole('list')).getByRole('link').filter({ hasText: text }).first().click()
+  }
+
   async leave() {
     await this.context.close()
     rmSync(this.profile, { recursive: true, force: true })
