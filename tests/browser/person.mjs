@@ -66,10 +66,12 @@ export class Person {
 
   /** From the welcome page to an empty mailbox. */
   async signUp(page = this.page) {
-    await page.getByRole('link', { name: 'Create a mailbox' }).or(page.getByRole('button', { name: 'Create a mailbox' })).click()
+    await page.getByRole('link', { name: 'Create a mailbox' }).click()
     await page.getByLabel('Your phone number').fill(this.phone)
     await page.getByRole('button', { name: 'Send the code' }).click()
-    await page.getByLabel('The code we sent you').fill(await this.server.code())
+    const field = page.getByLabel('The code we sent you')
+    await field.waitFor()
+    await field.fill(await this.server.code())
     await page.getByRole('button', { name: 'Check the code' }).click()
     await page.getByRole('button', { name: 'Make the passkey' }).click()
     await this.atHome(page)
@@ -80,11 +82,23 @@ export class Person {
     await page.getByRole('heading', { name: 'Conversations' }).waitFor()
   }
 
+  /** One touch, after a cold start or a reload of a vault under PRF. */
+  async unlock(page = this.page) {
+    await page.getByRole('button', { name: 'Unlock' }).click()
+    await page.getByTestId('conversations').waitFor({ state: 'attached' })
+  }
+
   /** Looks a number up; the conversation opens where there is a mailbox. */
   async find(phone, page = this.page) {
-    await page.getByRole('link', { name: 'New conversation' }).or(page.getByRole('button', { name: 'New conversation' })).first().click()
+    await page.getByRole('link', { name: 'New conversation' }).first().click()
     await page.getByLabel('Phone number').fill(phone)
     await page.getByRole('button', { name: 'Find' }).click()
+  }
+
+  /** Opens the conversation whose entry in the list shows this text. */
+  async open(text, page = this.page) {
+    await page.getByTestId('conversation').filter({ hasText: text }).click()
+    await page.getByTestId('thread').waitFor()
   }
 
   /** Types a letter into the open conversation and sends it with Enter. */
@@ -97,7 +111,12 @@ export class Person {
 
   /** A letter in the open conversation. */
   letter(text, page = this.page) {
-    return page.getByRole('list', { name: 'Letters' }).or(page.getByRole('log', { name: 'Letters' })).getByText(text, { exact: true })
+    return page.getByTestId('letter').filter({ has: page.getByText(text, { exact: true }) })
+  }
+
+  /** Waits until the server has a letter. */
+  async sent(text, page = this.page) {
+    await this.letter(text, page).and(page.locator('[data-state="sent"]')).waitFor()
   }
 
   /** Writes, and waits until the server has it. */
@@ -106,13 +125,9 @@ export class Person {
     await this.sent(text, page)
   }
 
-  async sent(text, page = this.page) {
-    await page.getByRole('listitem').filter({ hasText: text }).filter({ hasText: 'Sent' }).waitFor()
-  }
-
-  /** Opens the conversation whose list entry shows this text. */
-  async open(text, page = this.page) {
-    await page.getByRole('navigation').or(page.getByRole('list')).getByRole('link').filter({ hasText: text }).first().click()
+  /** The texts of the open conversation, oldest first. */
+  texts(page = this.page) {
+    return page.getByTestId('text').allTextContents()
   }
 
   async leave() {
