@@ -46,10 +46,20 @@ export class Person {
     return page
   }
 
+  /** Another browser that holds the same passkey, as a provider that syncs them would bring about. */
+  static async withPasskeyOf(owner, options = {}) {
+    const { credentials } = await owner.keys.send('WebAuthn.getCredentials', { authenticatorId: owner.authenticatorId })
+    const person = await Person.arrive(owner.server, { phone: owner.phone, ...options })
+    for (const credential of credentials) {
+      await person.keys.send('WebAuthn.addCredential', { authenticatorId: person.authenticatorId, credential })
+    }
+    return person
+  }
+
   async authenticator(page) {
     const cdp = await this.context.newCDPSession(page)
     await cdp.send('WebAuthn.enable')
-    await cdp.send('WebAuthn.addVirtualAuthenticator', {
+    const { authenticatorId } = await cdp.send('WebAuthn.addVirtualAuthenticator', {
       options: {
         protocol: 'ctap2',
         ctap2Version: 'ctap2_1',
@@ -61,7 +71,8 @@ export class Person {
         automaticPresenceSimulation: true,
       },
     })
-    return cdp
+    this.keys = cdp
+    this.authenticatorId = authenticatorId
   }
 
   /** From the welcome page to an empty mailbox. */
