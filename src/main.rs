@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 use letterbox::{
     config::{Config, Flags},
-    serve,
+    demo, serve,
 };
 use std::process::ExitCode;
 
@@ -26,12 +26,15 @@ enum Command {
     /// Every setting can be given as a flag, in the environment, or in a TOML file; a flag wins
     /// over the environment, and the environment over the file.
     Serve(Flags),
+    /// Let three people talk, and print what each saw beside what the server kept.
+    Demo(demo::Args),
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Serve(flags) => serve_with(&flags).await,
+        Command::Demo(args) => demo::run(&args, &mut std::io::stdout()).await.map_err(Into::into),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

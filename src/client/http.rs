@@ -79,10 +79,13 @@ pub struct Link {
 }
 
 /// An answer in full.
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    retry_after: Option<u32>,
-    body: String,
+pub struct Answer {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// `Retry-After` in seconds, where there was one.
+    pub retry_after: Option<u32>,
+    /// The body; empty where there was none.
+    pub body: String,
 }
 
 impl Link {
@@ -101,8 +104,8 @@ impl Link {
         *self.cookie.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// The session's cookie, for a connection that is not made here.
-    pub(super) fn cookie(&self) -> Option<HeaderValue> {
+    /// The session's cookie, as it is sent.
+    pub fn cookie(&self) -> Option<HeaderValue> {
         self.cookie.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -162,7 +165,12 @@ impl Link {
         Ok(answer)
     }
 
-    async fn sealed(
+    /// A request of the sealed half: on a connection of its own, without cookie and origin.
+    /// `authorization` is the value of that header.
+    ///
+    /// # Errors
+    /// No answer. Any status is an answer.
+    pub async fn sealed(
         &self,
         method: Method,
         path: &str,
@@ -200,6 +208,12 @@ impl Link {
             let cookie = if pair.ends_with('=') { None } else { HeaderValue::from_str(pair).ok() };
             *self.cookie.lock().unwrap_or_else(PoisonError::into_inner) = cookie;
         }
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Answer({})", self.status.as_u16())
     }
 }
 

@@ -10,7 +10,7 @@ mod sign_in;
 mod vault;
 
 pub use driver::{Stopped, Surroundings};
-pub use http::{CallError, Link, NotPlainHttp, Server};
+pub use http::{Answer, CallError, Link, NotPlainHttp, Server};
 pub use vault::{Crash, FileVault, MemoryVault, Vault, VaultError};
 
 use driver::Driver;

@@ -70,9 +70,9 @@ pub struct Crash {
 }
 
 impl MemoryVault {
-    /// Lets the client that writes here crash, once.
-    pub fn crash(&self, crash: Crash) {
-        self.lock().crash = Some(crash);
+    /// Lets the client that writes here crash, once; or not any more.
+    pub fn crash(&self, crash: Option<Crash>) {
+        self.lock().crash = crash;
     }
 
     /// Every record, letters and all.

@@ -1,0 +1,260 @@
+//! `letterbox demo`: three people talk through a real server, and every row that the server kept is
+//! printed beside what they saw.
+
+mod people;
+mod server;
+mod table;
+
+use crate::{
+    client::{ClientError, NotPlainHttp, Stopped},
+    db::{self, Db, Dump, MAILBOX},
+};
+use letterbox_protocol::types::ParseError;
+use people::Person;
+use server::DemoServer;
+use std::{fmt::Write as _, io::Write, time::Duration};
+use table::write_table;
+use tokio::time::Instant;
+
+/// How long the server may take to act on acknowledgements, and how often that is looked at.
+const PATIENCE: Duration = Duration::from_secs(10);
+const GLANCE: Duration = Duration::from_millis(20);
+
+/// The flags of `letterbox demo`.
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "\
+The server listens on a free port of this machine and keeps its database in a temporary file, which \
+is deleted at the end. Nothing else is touched.
+
+Exit code 0: every letter arrived. 1: one did not, or something failed.")]
+pub struct Args {
+    /// Characters a line may have.
+    #[arg(long, default_value_t = 72, value_parser = clap::value_parser!(u16).range(40..=400))]
+    width: u16,
+}
+
+/// Why the demo failed.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    /// A client could not do what it was asked to.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// A client could not be opened.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+    /// The server did not start.
+    #[error("the server did not start: {0}")]
+    Server(String),
+    /// The database could not be read.
+    #[error("the database could not be read")]
+    Database(#[from] db::Error),
+    /// A phone number in this file is wrong.
+    #[error(transparent)]
+    Phone(#[from] ParseError),
+    /// The server's address is not what the client takes.
+    #[error(transparent)]
+    Address(#[from] NotPlainHttp),
+    /// No text message came.
+    #[error("no text message came")]
+    NoCode,
+    /// A device that is off was asked to do something.
+    #[error("that device is switched off")]
+    SwitchedOff,
+    /// A letter seems to come from somebody else.
+    #[error("a letter arrived under the wrong sender's number")]
+    WrongSender,
+    /// The output is closed.
+    #[error(transparent)]
+    Output(#[from] std::io::Error),
+}
+
+impl From<std::fmt::Error> for DemoError {
+    fn from(_: std::fmt::Error) -> Self {
+        Self::Output(std::io::Error::other("the text could not be formatted"))
+    }
+}
+
+/// Runs the demo and prints it to `out`.
+///
+/// # Errors
+/// When anything fails, above all when a letter does not arrive.
+pub async fn run(args: &Args, out: &mut impl Write) -> Result<(), DemoError> {
+    let mut server = DemoServer::start().await?;
+    let result = Story::begin(&mut server, args, out).await?.tell().await;
+    server.stop().await;
+    result
+}
+
+/// The demo under way.
+struct Story<'a, W> {
+    anna: Person,
+    ben: Person,
+    chloe: Person,
+    db: Db,
+    width: usize,
+    out: &'a mut W,
+}
+
+impl<'a, W: Write> Story<'a, W> {
+    async fn begin(
+        server: &mut DemoServer,
+        args: &Args,
+        out: &'a mut W,
+    ) -> Result<Self, DemoError> {
+        let mut anna = Person::new("Anna", "+4915112345601".parse()?, server.address())?;
+        let mut ben = Person::new("Ben", "+33612345602".parse()?, server.address())?;
+        let mut chloe = Person::new("Chloe", "+447400123403".parse()?, server.address())?;
+        let mut rng = rand::make_rng();
+        for person in [&mut anna, &mut ben, &mut chloe] {
+            person.sign_up(async |phone| server.code(phone).await, &mut rng).await?;
+        }
+        let width = args.width.into();
+        Ok(Self { anna, ben, chloe, db: server.db().clone(), width, out })
+    }
+
+    async fn tell(mut self) -> Result<(), DemoError> {
+        self.introduce()?;
+        self.both_online().await?;
+        self.ben_away().await?;
+        self.ben_back().await?;
+        self.conclude()
+    }
+
+    fn introduce(&mut self) -> Result<(), DemoError> {
+        self.say(
+            "Three people have signed up at a letterbox server on this machine, each with a phone \
+             number and a passkey. Everything here is real: HTTP, WebSockets, cryptography and \
+             the database, a temporary file.",
+        )?;
+        for person in [&self.anna, &self.ben, &self.chloe] {
+            writeln!(self.out, "  {:<6} {}", person.name, person.phone.as_str())?;
+        }
+        Ok(())
+    }
+
+    async fn both_online(&mut self) -> Result<(), DemoError> {
+        self.heading("1. Anna and Ben are both online")?;
+        let (question, answer) = ("Shall we meet on Friday?", "Gladly, at eight.");
+        self.anna.write(&self.ben.phone, question).await?;
+        wrote(self.out, &self.anna, &self.ben, question)?;
+        read(self.out, &mut self.ben, &self.anna, question).await?;
+        self.ben.write(&self.anna.phone, answer).await?;
+        wrote(self.out, &self.ben, &self.anna, answer)?;
+        read(self.out, &mut self.anna, &self.ben, answer).await?;
+        self.say("Every row that the server has kept of this:")?;
+        self.show_rows(0).await?;
+        self.say(
+            "Letters are deleted once they are delivered. What stays are spent tokens: random \
+             numbers, one for each request, that name nobody.",
+        )
+    }
+
+    async fn ben_away(&mut self) -> Result<(), DemoError> {
+        self.heading("2. Ben's device is off; Anna and Chloe write to him")?;
+        self.ben.switch_off();
+        let (first, second) = ("Can you bring the maps?", "Hello Ben, it is Chloe.");
+        self.anna.write(&self.ben.phone, first).await?;
+        wrote(self.out, &self.anna, &self.ben, first)?;
+        self.chloe.write(&self.ben.phone, second).await?;
+        wrote(self.out, &self.chloe, &self.ben, second)?;
+        self.say("Every row that the server keeps now, waiting for Ben:")?;
+        self.show_rows(2).await?;
+        self.say(
+            "The server knows that two letters wait for Ben, their size class and the hour. Which \
+             one is Anna's? Nothing here says, and there is no column that could.",
+        )
+    }
+
+    async fn ben_back(&mut self) -> Result<(), DemoError> {
+        self.heading("3. Ben is back")?;
+        self.ben.switch_on().await?;
+        read(self.out, &mut self.ben, &self.anna, "Can you bring the maps?").await?;
+        read(self.out, &mut self.ben, &self.chloe, "Hello Ben, it is Chloe.").await?;
+        let answer = "Hello Chloe! Good to hear from you.";
+        self.ben.write(&self.chloe.phone, answer).await?;
+        wrote(self.out, &self.ben, &self.chloe, answer)?;
+        read(self.out, &mut self.chloe, &self.ben, answer).await?;
+        self.say("Every row that the server has kept of everything:")?;
+        self.show_rows(0).await
+    }
+
+    fn conclude(&mut self) -> Result<(), DemoError> {
+        self.say(
+            "All five letters arrived, and each reader saw who wrote. The server stored nothing \
+             that tells. What an operator could still learn by watching connections while they \
+             happen is said in docs/threat-model.md.",
+        )
+    }
+
+    /// Prints all mailbox tables, once the server has taken up the acknowledgements.
+    async fn show_rows(&mut self, waiting: usize) -> Result<(), DemoError> {
+        let mut text = String::new();
+        for dump in self.settled(waiting).await? {
+            write_table(&mut text, &dump, self.width)?;
+        }
+        self.out.write_all(text.as_bytes())?;
+        Ok(())
+    }
+
+    /// The tables, once they hold no more letters than are `waiting` for a device that is off.
+    async fn settled(&self, waiting: usize) -> Result<Vec<Dump>, DemoError> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let mut dumps = Vec::new();
+            for table in MAILBOX {
+                dumps.push(self.db.dump(table).await?);
+            }
+            let rows = |table: &str| dumps.iter().find(|d| d.table == table).map(|d| d.rows.len());
+            let done = rows("messages") == Some(waiting)
+                && (waiting > 0 || rows("device_session_keys") == Some(0));
+            if done || Instant::now() > deadline {
+                return Ok(dumps);
+            }
+            tokio::time::sleep(GLANCE).await;
+        }
+    }
+
+    fn heading(&mut self, text: &str) -> Result<(), DemoError> {
+        let rule = "─".repeat(text.chars().count().min(self.width));
+        writeln!(self.out, "\n{text}\n{rule}")?;
+        Ok(())
+    }
+
+    /// A paragraph, broken into lines.
+    fn say(&mut self, text: &str) -> Result<(), DemoError> {
+        let mut lines = String::new();
+        let mut length = 0;
+        for word in text.split(' ') {
+            if length > 0 && length + 1 + word.chars().count() > self.width {
+                lines.push('\n');
+                length = 0;
+            } else if length > 0 {
+                lines.push(' ');
+                length += 1;
+            }
+            write!(lines, "{word}")?;
+            length += word.chars().count();
+        }
+        writeln!(self.out, "\n{lines}\n")?;
+        Ok(())
+    }
+}
+
+fn wrote(out: &mut impl Write, from: &Person, to: &Person, text: &str) -> Result<(), DemoError> {
+    writeln!(out, "  {:<6} writes to {}:\n{:>8} {text}", from.name, to.name, '>')?;
+    Ok(())
+}
+
+async fn read(
+    out: &mut impl Write,
+    reader: &mut Person,
+    writer: &Person,
+    text: &str,
+) -> Result<(), DemoError> {
+    let sender = reader.read(text).await?;
+    if sender != writer.phone {
+        return Err(DemoError::WrongSender);
+    }
+    writeln!(out, "  {:<6} reads from {}:\n{:>8} {text}", reader.name, sender.as_str(), '<')?;
+    Ok(())
+}
