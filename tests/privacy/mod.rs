@@ -1,2 +1,7 @@
 //! Tests: what the mailbox and the log must never hold.
+
+mod identity;
+mod log;
+mod mailbox;
+mod rerun;
 mod search;

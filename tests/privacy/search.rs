@@ -16,7 +16,7 @@ pub(super) struct Needle {
     value: Value,
 }
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 enum Value {
     Phone(String),
     Text(String),
@@ -39,6 +39,11 @@ impl Needle {
 
     pub(super) fn number(what: impl Into<String>, number: i64) -> Self {
         Self { what: what.into(), value: Value::Number(number) }
+    }
+
+    /// Whether the other stands for the same value.
+    pub(super) fn equals(&self, other: &Self) -> bool {
+        self.value == other.value
     }
 
     /// Every form in which the value is looked for, with the form's name.

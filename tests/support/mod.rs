@@ -1,4 +1,6 @@
 //! What the tests share: temporary databases, a test application.
 
 pub(crate) mod databases;
+pub(crate) mod person;
 pub(crate) mod postgres;
+pub(crate) mod process;

@@ -1,0 +1,245 @@
+//! The server is killed with SIGKILL under load, over and over.
+//!
+//! `LETTERBOX_CRASH_ROUNDS` says how often (1,000 for the figure in the documentation).
+
+use crate::support::{
+    databases::on_both_engines,
+    person::{Device, Person},
+    process::ServerProcess,
+};
+use letterbox::{
+    client::{Answer, CallError, Link},
+    db::{Cell, Db, Dump},
+};
+use letterbox_protocol::{
+    types::{Blob, Bytes, MessageId, Phone},
+    wire::{SealedMessage, TOKEN_SCHEME},
+};
+use rand::{RngExt as _, SeedableRng, rngs::StdRng};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+use tokio::task::JoinSet;
+
+const ROUNDS: usize = 5;
+/// Senders that send at the same time, so that the server commits in groups.
+const SENDERS: usize = 16;
+const ROOM: [(&str, &str); 2] =
+    [("mailbox-letters", "100000000"), ("mailbox-bytes", "1000000000000")];
+
+on_both_engines! {
+    /// Letters that nobody can open, for a mailbox whose device is off: only storing counts.
+    async fn no_acknowledged_letter_is_lost_and_none_doubled(db) {
+        let mut server = ServerProcess::start(&db.url, &ROOM).await;
+        let (bob, device) = Person::sign_up(&server, "+33612345602", 1).await;
+        drop(device);
+        // Nobody else has the file open when the server recovers it.
+        db.db.close().await;
+        let mut stored = Vec::new();
+        let mut unanswered = 0;
+        for round in 0..rounds() {
+            let load = Load::start(&server, &bob.phone, round as u64);
+            load.after_answers(30 + round * 37 % 400).await;
+            server.kill().await;
+            let sends = load.end().await;
+            server.restart().await;
+            let link = Link::new(server.server());
+            unanswered += sends.iter().filter(|send| !send.acknowledged).count();
+            for send in sends {
+                send.answers_as_before(&link).await;
+                stored.push(send.message_id.to_text());
+            }
+        }
+        server.kill().await;
+        assert!(unanswered > 0, "every kill came at a quiet moment");
+        assert_stored_once(&db.url, stored).await;
+    }
+
+    /// Whole clients on both sides: what is written while the server is killed arrives once, in
+    /// both directions.
+    async fn conversations_survive_the_kills(db) {
+        let mut server = ServerProcess::start(&db.url, &ROOM).await;
+        let (ann, mut ann_device) = Person::sign_up(&server, "+4915112345601", 1).await;
+        let (bob, mut bob_device) = Person::sign_up(&server, "+33612345602", 2).await;
+        let bob_at_ann = ann_device.find(&bob.phone).await.expect("found");
+        let ann_at_bob = bob_device.find(&ann.phone).await.expect("found");
+        let (mut to_bob, mut to_ann) = (Vec::new(), Vec::new());
+        for round in 0..3 {
+            for number in 0..8 {
+                to_bob.push(format!("to Bob {round} {number}"));
+                to_ann.push(format!("to Ann {round} {number}"));
+                ann_device.write(bob_at_ann, &to_bob[to_bob.len() - 1]).await.expect("written");
+                bob_device.write(ann_at_bob, &to_ann[to_ann.len() - 1]).await.expect("written");
+            }
+            // Some are on their way now, some stored, some delivered and not acknowledged.
+            let seen = format!("to Bob {round} {}", round * 2);
+            bob_device.received(&seen).await.expect("received");
+            server.kill().await;
+            server.restart().await;
+        }
+        arrive_once(&mut bob_device, &bob, &to_bob).await;
+        arrive_once(&mut ann_device, &ann, &to_ann).await;
+    }
+}
+
+fn rounds() -> usize {
+    let set = std::env::var("LETTERBOX_CRASH_ROUNDS").ok();
+    set.map_or(ROUNDS, |rounds| rounds.parse().expect("LETTERBOX_CRASH_ROUNDS is a number"))
+}
+
+async fn arrive_once(device: &mut Device, person: &Person, expected: &[String]) {
+    for words in expected {
+        device.received(words).await.unwrap_or_else(|error| panic!("{words}: {error}"));
+    }
+    let mut incoming: Vec<_> = person.threads();
+    incoming.retain(|words| words.starts_with(&expected[0][..6]));
+    incoming.sort();
+    let mut expected = expected.to_vec();
+    expected.sort();
+    assert_eq!(incoming, expected);
+}
+
+/// Every letter has one row, and one delivery row for Bob's one device.
+async fn assert_stored_once(url: &str, mut expected: Vec<String>) {
+    let db = Db::open(url, &mut StdRng::seed_from_u64(0)).await.expect("the database opens");
+    let messages = db.dump("messages").await.expect("readable");
+    let mut stored: Vec<String> = column(&messages, "message_id").map(text).collect();
+    stored.sort();
+    expected.sort();
+    assert_eq!(stored.len(), expected.len(), "rows and letters");
+    assert!(stored == expected, "the rows are other letters than were sent");
+    let deliveries = db.dump("message_deliveries").await.expect("readable");
+    let letters: BTreeSet<&Cell> = column(&messages, "id").collect();
+    let delivered: BTreeSet<&Cell> = column(&deliveries, "message_id").collect();
+    assert_eq!(deliveries.rows.len(), expected.len(), "one delivery row a letter");
+    assert!(letters == delivered, "delivery rows and letters belong together");
+    db.close().await;
+}
+
+fn column<'a>(dump: &'a Dump, name: &str) -> impl Iterator<Item = &'a Cell> {
+    let at = dump.columns.iter().position(|column| column == name).expect("a column");
+    dump.rows.iter().map(move |row| &row[at])
+}
+
+fn text(cell: &Cell) -> String {
+    match cell {
+        Cell::Text(text) => text.clone(),
+        _ => panic!("not text"),
+    }
+}
+
+/// One letter's exact bytes, and whether the server has said that it has it.
+struct Send {
+    message_id: MessageId,
+    authorization: String,
+    body: String,
+    acknowledged: bool,
+}
+
+impl Send {
+    fn new(to: &Phone, rng: &mut StdRng) -> Self {
+        let message_id = MessageId::random(rng);
+        let mut content = vec![0; 1024];
+        rng.fill(&mut content[..]);
+        let message = SealedMessage {
+            destination: to.clone(),
+            list_version: 1,
+            message_id,
+            expiry_days: 7,
+            encrypted_content: Blob(content),
+            session_keys: None,
+        };
+        Self {
+            message_id,
+            authorization: format!(
+                "{TOKEN_SCHEME} token=\"{}\"",
+                Bytes::<32>::random(rng).to_text()
+            ),
+            body: serde_json::to_string(&message).expect("JSON"),
+            acknowledged: false,
+        }
+    }
+
+    async fn post(&self, link: &Link, body: &str) -> Result<Answer, CallError> {
+        let authorization = Some(self.authorization.as_str());
+        link.sealed(
+            "POST".parse().expect("a method"),
+            "/v1/sealed/messages",
+            authorization,
+            body.to_owned(),
+        )
+        .await
+    }
+
+    /// The same bytes under the same token are answered alike, whether or not an answer came
+    /// before; other bytes under that token are refused.
+    async fn answers_as_before(&self, link: &Link) {
+        let again = self.post(link, &self.body).await.expect("an answer");
+        assert_eq!(again.status, 202, "acknowledged before: {}", self.acknowledged);
+        let other = self.body.replace("\"expiry_days\":7", "\"expiry_days\":1");
+        assert_eq!(self.post(link, &other).await.expect("an answer").status, 401);
+    }
+}
+
+/// Senders at work.
+struct Load {
+    answers: Arc<AtomicUsize>,
+    answered: Arc<tokio::sync::Notify>,
+    senders: JoinSet<Vec<Send>>,
+}
+
+impl Load {
+    fn start(server: &ServerProcess, to: &Phone, round: u64) -> Self {
+        let (answers, answered) = (Arc::default(), Arc::default());
+        let mut load = Self { answers, answered, senders: JoinSet::new() };
+        for sender in 0..SENDERS as u64 {
+            let rng = StdRng::seed_from_u64(round << 32 | sender);
+            let (link, to) = (Link::new(server.server()), to.clone());
+            let (answers, answered) = (load.answers.clone(), load.answered.clone());
+            load.senders.spawn(async move {
+                send_until_it_fails(link, to, rng, || {
+                    answers.fetch_add(1, Ordering::Relaxed);
+                    answered.notify_one();
+                })
+                .await
+            });
+        }
+        load
+    }
+
+    async fn after_answers(&self, wanted: usize) {
+        while self.answers.load(Ordering::Relaxed) < wanted {
+            self.answered.notified().await;
+        }
+    }
+
+    /// Every letter that a sender tried to send.
+    async fn end(self) -> Vec<Send> {
+        self.senders.join_all().await.into_iter().flatten().collect()
+    }
+}
+
+async fn send_until_it_fails(
+    link: Link,
+    to: Phone,
+    mut rng: StdRng,
+    on_answer: impl Fn(),
+) -> Vec<Send> {
+    let mut sends = Vec::new();
+    loop {
+        let mut send = Send::new(&to, &mut rng);
+        let answer = send.post(&link, &send.body).await;
+        let Ok(answer) = answer else {
+            sends.push(send);
+            return sends;
+        };
+        assert_eq!(answer.status, 202);
+        send.acknowledged = true;
+        sends.push(send);
+        on_answer();
+    }
+}
