@@ -197,6 +197,8 @@ impl<'de> Deserialize<'de> for Blob {
 }
 
 /// A moment: seconds since 1970-01-01T00:00:00Z.
+///
+/// Arithmetic stays within what an `i64` holds: times come from strangers too.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Encode, Decode,
 )]
@@ -212,27 +214,27 @@ pub const DAY: i64 = 86_400;
 impl UnixTime {
     /// The start of this moment's hour (UTC).
     pub fn hour(self) -> Self {
-        Self(self.0.div_euclid(HOUR) * HOUR)
+        Self(self.0.div_euclid(HOUR).saturating_mul(HOUR))
     }
 
     /// The start of this moment's day (UTC).
     pub fn day(self) -> Self {
-        Self(self.0.div_euclid(DAY) * DAY)
+        Self(self.0.div_euclid(DAY).saturating_mul(DAY))
     }
 
     /// The first day boundary at or after this moment (UTC): how expiries are rounded.
     pub fn day_up(self) -> Self {
-        Self((self.0 + DAY - 1).div_euclid(DAY) * DAY)
+        self.plus(DAY - 1).day()
     }
 
     /// This moment and so many seconds.
     pub fn plus(self, seconds: i64) -> Self {
-        Self(self.0 + seconds)
+        Self(self.0.saturating_add(seconds))
     }
 
     /// The seconds from `earlier` to this moment.
     pub fn since(self, earlier: Self) -> i64 {
-        self.0 - earlier.0
+        self.0.saturating_sub(earlier.0)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Tests of the cryptographic core through its public interface, in one binary.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 mod people;
 

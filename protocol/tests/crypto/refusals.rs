@@ -1,11 +1,13 @@
 //! What must be refused, one test each.
 
 use crate::people::{NOW, Person, Recorder};
-use letterbox_protocol::bundle::{BundleError, Prekeys, check_bundle};
+use letterbox_protocol::bundle::{BundleError, Prekeys, VerifiedBundle, check_bundle};
 use letterbox_protocol::certificate::{CertificateError, SenderCertificate};
 use letterbox_protocol::content::Content;
 use letterbox_protocol::device_list::{self, DeviceList, ListError};
-use letterbox_protocol::keys::{ExchangeSecret, IdentitySecret, LowOrder, verify};
+use letterbox_protocol::keys::{
+    ExchangeSecret, IdentitySecret, LowOrder, sign_messaging_key, sign_prekey, verify,
+};
 use letterbox_protocol::sealing::{
     EnvelopeBinding, LetterBinding, SealError, open_challenge, open_envelope, open_letter,
     seal_challenge, seal_envelope, seal_letter,
@@ -13,7 +15,7 @@ use letterbox_protocol::sealing::{
 use letterbox_protocol::session_key::PayloadError;
 use letterbox_protocol::sessions::{InboundSession, OutboundSession, SessionError, SessionPart};
 use letterbox_protocol::sizes::ExpiryClass;
-use letterbox_protocol::types::{Bytes, DAY, HOUR, Key};
+use letterbox_protocol::types::{Bytes, DAY, HOUR, Key, UnixTime};
 use letterbox_protocol::wire::ListedDevice;
 
 fn people() -> (Recorder, Person, Person, IdentitySecret) {
@@ -368,6 +370,34 @@ fn a_device_taken_off_the_list_starts_no_session_with_an_old_list() {
     let twin = DeviceList::sign(&alice.identity, &alice.party.phone, 1, NOW, key, twin);
     context.known_list = Some(&twin);
     assert_eq!(payload.check(&context).err(), Some(PayloadError::ListsDiffer));
+}
+
+#[test]
+fn times_at_the_end_of_all_numbers_are_refused() {
+    let (mut rng, alice, bob, server) = people();
+    let keys = [server.public()];
+    for time in [i64::MIN, i64::MIN + 1_808, i64::MAX, i64::MAX - 1_807].map(UnixTime) {
+        let (identity, phone) = (&bob.party.identity_key, &bob.party.phone);
+        let (key, devices) = (&bob.list.messaging_key, bob.list.devices.clone());
+        let list = DeviceList::sign(&bob.identity, phone, 1, time, key, devices);
+        assert!(device_list::check(&list, identity, phone, NOW, 0).is_err());
+        let mut bundle = bob.bundle();
+        bundle.messaging_key =
+            sign_messaging_key(&bob.identity, phone, 1, time, &bob.messaging.public());
+        let prekey = &bob.prekey.public_key;
+        let device_id = &bob.party.device_id;
+        let new = check_bundle(&bundle, phone, None, NOW, 0);
+        assert_eq!(new.is_ok(), time < NOW && time == time.hour());
+        let mut bundle = bob.bundle();
+        bundle.prekeys[0].signed_prekey = sign_prekey(&bob.identity, device_id, 1, time, prekey);
+        let young = |bundle: VerifiedBundle| bundle.devices[0].prekeys != Prekeys::Dormant;
+        assert!(!check_bundle(&bundle, phone, None, NOW, 0).is_ok_and(young));
+        let mut payload = alice.session_key(&mut rng, &server, &bob);
+        payload.created_at = time;
+        assert_eq!(payload.check(&bob.context(&alice, &keys)).err(), Some(PayloadError::Time));
+        payload.certificate.valid_until = time;
+        assert!(payload.certificate.check(&keys, NOW).is_err());
+    }
 }
 
 fn check(bundle: &letterbox_protocol::wire::KeyBundle, owner: &Person) -> Option<BundleError> {
