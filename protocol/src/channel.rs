@@ -128,8 +128,8 @@ impl Channel {
         Ok(Self { id, handshake, responder, initiated_here: true, answered: false, ratchet })
     }
 
-    /// Takes up a channel that another device began. The caller has made sure that the base key was
-    /// not seen before ([`handshake::BaseKeys`]).
+    /// Takes up a channel that another device began. The caller has made sure that no handshake with
+    /// this base key was taken for this signed prekey before, and remembers it from here on.
     ///
     /// Who is at the other end is proved by what the message holds: a session key with the sender's
     /// certificate and list, see [`crate::session_key::SessionKeyPayload::check`].

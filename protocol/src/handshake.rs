@@ -127,26 +127,3 @@ fn combine(exchanges: &[Option<Secret>; 4]) -> Secret {
     }
     Secret::from_bytes(*hkdf::<32>(&[0; 64], &input, b"letterbox/2 X3DH"))
 }
-
-/// The base keys that have opened a channel with one signed prekey, so that a first message is
-/// taken once. Goes when the signed prekey's secret goes.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
-#[cbor(map)]
-pub struct BaseKeys {
-    #[n(0)]
-    seen: Vec<Key>,
-}
-
-impl BaseKeys {
-    /// Whether this base key has been taken already.
-    pub fn has_seen(&self, header: &HandshakeHeader) -> bool {
-        self.seen.contains(&header.base_key)
-    }
-
-    /// Remembers a base key.
-    pub fn remember(&mut self, header: &HandshakeHeader) {
-        if !self.has_seen(header) {
-            self.seen.push(header.base_key);
-        }
-    }
-}

@@ -34,5 +34,9 @@ pub const SESSION_BEFORE_CERTIFICATE_END: i64 = HOUR;
 pub const CERTIFICATE_LONGEST: i64 = 48 * HOUR;
 /// Message keys that a ratchet keeps for messages not yet arrived.
 pub const SKIPPED_KEYS: usize = 1_000;
-/// A skipped message key goes after this long: the longest that an envelope waits, and a day.
-pub const SKIPPED_KEY_AGE: i64 = 31 * DAY;
+/// Envelopes wait at the server this long, rounded up to the day.
+pub const ENVELOPE_AGE: i64 = 32 * DAY;
+/// A skipped message key goes after this long: nothing that it opens can still arrive.
+pub const SKIPPED_KEY_AGE: i64 = ENVELOPE_AGE + DAY;
+/// Letters lie at the server this long at most: 30 days, rounded up to the day.
+pub const LETTER_AGE: i64 = 31 * DAY;

@@ -7,7 +7,8 @@ use crate::encoding::Transcript;
 use crate::handshake::Party;
 use crate::kdf::chain_step;
 use crate::limits::{
-    CLOCK_SKEW, SESSION_AGE, SESSION_BEFORE_CERTIFICATE_END, SESSION_GRACE, SESSION_LETTERS,
+    CLOCK_SKEW, LETTER_AGE, SESSION_AGE, SESSION_BEFORE_CERTIFICATE_END, SESSION_GRACE,
+    SESSION_LETTERS,
 };
 use crate::padding::{pad, unpad};
 use crate::sealing::SEAL_OVERHEAD;
@@ -252,7 +253,7 @@ impl InboundSession {
 
     /// Whether no letter can come any more: past its 26 hours and the longest wait in a mailbox.
     pub fn is_over(&self, now: UnixTime) -> bool {
-        now.since(self.created_at) > SESSION_GRACE + crate::limits::SKIPPED_KEY_AGE
+        now.since(self.created_at) > SESSION_GRACE + LETTER_AGE
     }
 
     /// The session's id.

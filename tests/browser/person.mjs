@@ -46,10 +46,20 @@ export class Person {
     return page
   }
 
+  /** Another browser that holds the same passkey, as a provider that syncs them would bring about. */
+  static async withPasskeyOf(owner, options = {}) {
+    const { credentials } = await owner.keys.send('WebAuthn.getCredentials', { authenticatorId: owner.authenticatorId })
+    const person = await Person.arrive(owner.server, { phone: owner.phone, ...options })
+    for (const credential of credentials) {
+      await person.keys.send('WebAuthn.addCredential', { authenticatorId: person.authenticatorId, credential })
+    }
+    return person
+  }
+
   async authenticator(page) {
     const cdp = await this.context.newCDPSession(page)
     await cdp.send('WebAuthn.enable')
-    await cdp.send('WebAuthn.addVirtualAuthenticator', {
+    const { authenticatorId } = await cdp.send('WebAuthn.addVirtualAuthenticator', {
       options: {
         protocol: 'ctap2',
         ctap2Version: 'ctap2_1',
@@ -61,7 +71,74 @@ export class Person {
         automaticPresenceSimulation: true,
       },
     })
-    return cdp
+    this.keys = cdp
+    this.authenticatorId = authenticatorId
+  }
+
+  /** From the welcome page to an empty mailbox. */
+  async signUp(page = this.page) {
+    await page.getByRole('link', { name: 'Create a mailbox' }).click()
+    await page.getByLabel('Your phone number').fill(this.phone)
+    await page.getByRole('button', { name: 'Send the code' }).click()
+    const field = page.getByLabel('The code we sent you')
+    await field.waitFor()
+    await field.fill(await this.server.code())
+    await page.getByRole('button', { name: 'Check the code' }).click()
+    await page.getByRole('button', { name: 'Make the passkey' }).click()
+    await this.atHome(page)
+  }
+
+  /** Waits for the conversation list. */
+  async atHome(page = this.page) {
+    await page.getByRole('heading', { name: 'Conversations' }).waitFor()
+  }
+
+  /** One touch, after a cold start or a reload of a vault under PRF. */
+  async unlock(page = this.page) {
+    await page.getByRole('button', { name: 'Unlock' }).click()
+    await page.getByTestId('conversations').waitFor({ state: 'attached' })
+  }
+
+  /** Looks a number up; the conversation opens where there is a mailbox. */
+  async find(phone, page = this.page) {
+    await page.getByRole('link', { name: 'New conversation' }).first().click()
+    await page.getByLabel('Phone number').fill(phone)
+    await page.getByRole('button', { name: 'Find' }).click()
+  }
+
+  /** Opens the conversation whose entry in the list shows this text. */
+  async open(text, page = this.page) {
+    await page.getByTestId('conversation').filter({ hasText: text }).click()
+    await page.getByTestId('thread').waitFor()
+  }
+
+  /** Types a letter into the open conversation and sends it with Enter. */
+  async write(text, page = this.page) {
+    const composer = page.getByRole('textbox', { name: /^Write to/ })
+    await composer.fill(text)
+    await composer.press('Enter')
+    await this.letter(text, page).waitFor()
+  }
+
+  /** A letter in the open conversation. */
+  letter(text, page = this.page) {
+    return page.getByTestId('letter').filter({ has: page.getByText(text, { exact: true }) })
+  }
+
+  /** Waits until the server has a letter. */
+  async sent(text, page = this.page) {
+    await this.letter(text, page).and(page.locator('[data-state="sent"]')).waitFor()
+  }
+
+  /** Writes, and waits until the server has it. */
+  async send(text, page = this.page) {
+    await this.write(text, page)
+    await this.sent(text, page)
+  }
+
+  /** The texts of the open conversation, oldest first. */
+  texts(page = this.page) {
+    return page.getByTestId('text').allTextContents()
   }
 
   async leave() {

@@ -71,7 +71,9 @@ impl Turn<'_> {
             Fate::Taken | Fate::Useless => acks.envelopes.push(envelope.session_key_id),
             Fate::Held => {
                 let held = &mut self.memory.held.envelopes;
-                if held.len() < HELD {
+                let label = envelope.session_key_id;
+                let twice = held.iter().any(|other| other.session_key_id == label);
+                if !twice && held.len() < HELD {
                     held.push(envelope);
                 }
             }
@@ -230,6 +232,7 @@ impl Turn<'_> {
             self.records.put(&base_key, &BaseKey {});
             if let Some(id) = header.one_time_prekey_id {
                 self.records.delete(&OneTimeSecret::key(id));
+                self.prekey_used();
             }
         }
         let sender = payload.sender.device_id;

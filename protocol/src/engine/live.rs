@@ -123,6 +123,11 @@ impl Turn<'_> {
         self.memory.polling.next.filter(|_| ready)
     }
 
+    pub(super) fn put_back_polling(&mut self, by: Millis) {
+        let next = &mut self.memory.polling.next;
+        *next = next.map(|at| at.saturating_sub(by));
+    }
+
     fn ask_envelopes(&mut self, after: Option<&str>) {
         let path = page_path("/v1/session-keys", after);
         self.ask(Purpose::EnvelopePage, Method::Get, path, None);

@@ -171,6 +171,13 @@ impl Turn<'_> {
         self.records.get(&Sending::key(id)).unwrap_or_default()
     }
 
+    /// Whether nothing new leaves for this contact yet. No hold lasts longer than a day, whatever
+    /// the clock did in between.
+    fn is_held(&self, id: ContactId) -> bool {
+        let until = self.sending(id).hold_until;
+        until.is_some_and(|until| (self.now + 1..self.now + 24 * AN_HOUR).contains(&until))
+    }
+
     /// Sends what waits for one contact, as far as that goes now.
     fn send_to(&mut self, id: ContactId, contact: &Contact) {
         if contact.identity_changed {
@@ -178,7 +185,7 @@ impl Turn<'_> {
             self.records.delete(&OutSession::key(id));
             self.bundle_used(id);
         }
-        if self.sending(id).hold_until.is_some_and(|until| until > self.now) {
+        if self.is_held(id) {
             return;
         }
         loop {
@@ -260,8 +267,7 @@ impl Turn<'_> {
             409 => {
                 self.list_moved(id, session);
                 if let Some(outgoing) = outgoing {
-                    let held = self.sending(id).hold_until.is_some_and(|until| until > self.now);
-                    let reason = held.then_some(WaitReason::ListMoving);
+                    let reason = self.is_held(id).then_some(WaitReason::ListMoving);
                     self.set_state(outgoing, LetterState::Waiting { reason });
                 }
             }

@@ -377,7 +377,9 @@ impl Turn<'_> {
         match answer.status {
             401 if sealed => self.token_refused(id, pending),
             401 => self.sign_in_needed(id, &pending.purpose),
-            403 if !sealed && answer.is(problems::DEVICE_SESSION_REQUIRED) => {
+            403 if !pending.purpose.needs_no_proof()
+                && answer.is(problems::DEVICE_SESSION_REQUIRED) =>
+            {
                 self.again_once_proved(id);
             }
             429 => self.again(id, &pending.purpose, Delay::Patience, retry_after),
@@ -402,32 +404,45 @@ impl Turn<'_> {
         if self.gives_up_on_trouble(purpose, why) {
             return self.forget(id);
         }
-        let Some(tries) = self.memory.flights.get_mut(&id).map(|flight| {
-            flight.tries = flight.tries.saturating_add(1);
-            flight.tries
-        }) else {
-            return;
-        };
+        let tries = self.count_try(id);
         let (first, most) = match why {
             Delay::Trouble => (SECOND, 5 * MINUTE),
             Delay::Patience => (5 * SECOND, 10 * MINUTE),
             Delay::Full => (MINUTE, AN_HOUR),
         };
-        let pause = most.min(first << tries.saturating_sub(1).min(20));
+        let pause = most.min(first << tries.min(20));
         let asked = Millis::from(after.unwrap_or(0)) * SECOND;
         let at = self.now + asked.min(24 * AN_HOUR) + self.around(pause);
+        self.plan(id, at);
+        self.letter_delayed(purpose, why);
+    }
+
+    /// Counts one more try, and gives how many there were before.
+    fn count_try(&mut self, id: RequestId) -> u32 {
+        self.memory.flights.get_mut(&id).map_or(0, |flight| {
+            flight.tries = flight.tries.saturating_add(1);
+            flight.tries - 1
+        })
+    }
+
+    fn plan(&mut self, id: RequestId, at: Millis) {
         if let Some(flight) = self.memory.flights.get_mut(&id) {
             flight.next = Some(at);
         }
-        self.letter_delayed(purpose, why);
+    }
+
+    /// The clock was put back: what is planned stays as far off as it was.
+    pub(super) fn put_back_requests(&mut self, by: Millis) {
+        for flight in self.memory.flights.values_mut() {
+            flight.next = flight.next.map(|at| at.saturating_sub(by));
+        }
     }
 
     /// The session has to prove its device key (again) before this goes out.
     fn again_once_proved(&mut self, id: RequestId) {
-        let at = self.now + self.around(SECOND);
-        if let Some(flight) = self.memory.flights.get_mut(&id) {
-            flight.next = Some(at);
-        }
+        let pause = (5 * MINUTE).min(SECOND << self.count_try(id).min(20));
+        let at = self.now + self.around(pause);
+        self.plan(id, at);
         self.prove_again();
     }
 
@@ -438,12 +453,7 @@ impl Turn<'_> {
                 self.forget(id);
                 self.account_refused(problems::SIGN_IN_REQUIRED.to_owned());
             }
-            kept if kept.is_kept() => {
-                let now = self.now;
-                if let Some(flight) = self.memory.flights.get_mut(&id) {
-                    flight.next = Some(now);
-                }
-            }
+            kept if kept.is_kept() => self.plan(id, self.now),
             _ => self.forget(id),
         }
         self.session_lost();
@@ -463,9 +473,7 @@ impl Turn<'_> {
         let purpose = pending.purpose.clone();
         self.records.put(&key(id), &Pending { token, ..pending });
         let at = self.now + wait + self.around(30 * SECOND);
-        if let Some(flight) = self.memory.flights.get_mut(&id) {
-            flight.next = Some(at);
-        }
+        self.plan(id, at);
         if wait > 0 {
             self.letter_delayed(&purpose, Delay::Patience);
         }

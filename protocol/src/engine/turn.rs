@@ -20,6 +20,8 @@ pub(super) struct Memory {
     pub(super) polling: Polling,
     pub(super) held: Held,
     pub(super) upkeep: Upkeep,
+    /// The clock at the last step.
+    pub(super) clock: Millis,
 }
 
 /// One step under way. Each module adds what it does as methods.
@@ -34,6 +36,7 @@ pub(super) struct Turn<'a> {
 impl Turn<'_> {
     /// Takes one input up, then does everything else that is due.
     pub(super) fn run(mut self, input: Input) -> Output {
+        self.follow_the_clock();
         self.take(input);
         self.keep_up();
         self.poll();
@@ -43,6 +46,17 @@ impl Turn<'_> {
         self.out.writes = self.records.take_writes();
         self.out.wake_at = self.wake_at();
         self.out
+    }
+
+    /// A clock that was put back does not make everything wait for the moment it showed before.
+    fn follow_the_clock(&mut self) {
+        let back = self.memory.clock.saturating_sub(self.now);
+        if back > 0 {
+            self.put_back_requests(back);
+            self.put_back_upkeep(back);
+            self.put_back_polling(back);
+        }
+        self.memory.clock = self.now;
     }
 
     fn take(&mut self, input: Input) {

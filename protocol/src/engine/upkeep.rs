@@ -113,6 +113,26 @@ impl Turn<'_> {
         due.min()
     }
 
+    pub(super) fn put_back_upkeep(&mut self, by: Millis) {
+        let upkeep = &mut self.memory.upkeep;
+        let times = [
+            &mut upkeep.prove_at,
+            &mut upkeep.certificate_at,
+            &mut upkeep.status_at,
+            &mut upkeep.renew_at,
+            &mut upkeep.sweep_at,
+        ];
+        times.into_iter().flatten().for_each(|at| *at = at.saturating_sub(by));
+        upkeep.refill_at.iter_mut().for_each(|(at, _)| *at = at.saturating_sub(by));
+    }
+
+    /// A one-time prekey was used: soon, but not at once, the status is asked for.
+    pub(super) fn prekey_used(&mut self) {
+        let soon = self.now + self.around(20 * MINUTE);
+        let status_at = &mut self.memory.upkeep.status_at;
+        *status_at = status_at.map(|at| at.min(soon));
+    }
+
     pub(super) fn server_info_answered(&mut self, answer: &Answer) {
         let Some(info) = answer.read::<ServerInfo>() else { return };
         let record = ServerRecord { certificate_keys: info.certificate_keys, epoch: info.epoch };

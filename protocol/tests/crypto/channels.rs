@@ -3,7 +3,6 @@
 use crate::people::{NOW, Person, Recorder};
 use crate::refusals::low_order_points;
 use letterbox_protocol::channel::{Channel, ChannelError, ChannelMessage, PrekeySecrets};
-use letterbox_protocol::handshake::BaseKeys;
 use letterbox_protocol::keys::IdentitySecret;
 use letterbox_protocol::record::to_cbor;
 use letterbox_protocol::sealing::{EnvelopeBinding, open_envelope, seal_envelope};
@@ -111,18 +110,6 @@ fn a_channel_without_a_one_time_prekey_works() {
     assert_eq!(**read, *b"x");
     let other = Channel::accept(&mut rng, &bob.own(), &bob.prekey_secrets(), &message, NOW);
     assert_eq!(other.map(|_| ()), Err(ChannelError::Mismatch));
-}
-
-#[test]
-fn base_keys_are_remembered() {
-    let (mut rng, alice, bob) = people(5);
-    let (_, message) = alice.begin_channel(&mut rng, &bob).encrypt(&mut rng, b"x");
-    let header = message.handshake.unwrap();
-    let mut seen = BaseKeys::default();
-    assert!(!seen.has_seen(&header));
-    seen.remember(&header);
-    let seen: BaseKeys = minicbor::decode(&to_cbor(&seen)).unwrap();
-    assert!(seen.has_seen(&header));
 }
 
 #[test]

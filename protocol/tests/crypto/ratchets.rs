@@ -3,10 +3,10 @@
 use crate::people::{NOW, Recorder};
 use crate::refusals::low_order_points;
 use letterbox_protocol::keys::ExchangeSecret;
+use letterbox_protocol::limits::SKIPPED_KEY_AGE;
 use letterbox_protocol::ratchet::{Ratchet, RatchetError};
 use letterbox_protocol::record::to_cbor;
 use letterbox_protocol::secret::Secret;
-use letterbox_protocol::types::DAY;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
@@ -178,8 +178,8 @@ fn skipped_keys_age_out() {
     let (_, third) = alice.encrypt(&mut rng, b"third", AD);
     let (bob, _) = bob.decrypt(&mut rng, &second, AD, NOW).unwrap();
     assert!(bob.decrypt(&mut rng, &lost, AD, NOW).is_ok());
-    let (bob, _) = bob.decrypt(&mut rng, &third, AD, NOW.plus(31 * DAY + 1)).unwrap();
-    let late = bob.decrypt(&mut rng, &lost, AD, NOW.plus(31 * DAY + 1));
+    let (bob, _) = bob.decrypt(&mut rng, &third, AD, NOW.plus(SKIPPED_KEY_AGE + 1)).unwrap();
+    let late = bob.decrypt(&mut rng, &lost, AD, NOW.plus(SKIPPED_KEY_AGE + 1));
     assert_eq!(late.map(|_| ()), Err(RatchetError::Repeated));
 }
 

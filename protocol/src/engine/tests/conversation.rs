@@ -108,8 +108,6 @@ fn a_letter_before_its_envelope_is_held_unacknowledged() {
     let (letters, envelopes) =
         (account.pending(device), account.devices[&device].envelopes.clone());
 
-    let frame =
-        |frame: &ServerFrame| Input::LiveFrame { text: serde_json::to_string(frame).unwrap() };
     world.inject(BOB, &ServerFrame::Letters { letters });
     assert!(world.received(BOB, ALICE).is_empty());
     assert_eq!(world.server.accounts[&phone].pending(device).len(), 2);
@@ -304,4 +302,43 @@ fn an_engine_opened_again_knows_everything() {
     world.write(ALICE, BOB, "after");
     world.settle();
     assert_eq!(world.received(BOB, ALICE), ["before", "after"]);
+}
+
+#[test]
+fn a_clock_that_is_put_back_stops_nothing() {
+    let mut world = World::new(2, 17);
+    world.write(ALICE, BOB, "before");
+    world.settle();
+    world.people[ALICE].clock_error = 40 * MINUTE;
+    world.people[ALICE].online = false;
+    world.write(ALICE, BOB, "meanwhile");
+    world.pass(20 * MINUTE);
+    world.people[ALICE].clock_error = -10 * MINUTE;
+    world.people[ALICE].online = true;
+    world.step(ALICE, Input::Tick);
+    world.pass(15 * MINUTE);
+    assert_eq!(world.received(BOB, ALICE), ["before", "meanwhile"]);
+}
+
+#[test]
+fn a_session_that_lost_its_proof_proves_again() {
+    let mut world = World::new(2, 18);
+    world.people[BOB].uses_live = false;
+    world.reopen(BOB);
+    world.pass(MINUTE);
+    world.people[BOB].cookie.proved = false;
+    world.write(ALICE, BOB, "still there?");
+    world.pass(5 * MINUTE);
+    assert_eq!(world.received(BOB, ALICE), ["still there?"]);
+}
+
+#[test]
+fn a_passkey_of_another_device_opens_nothing() {
+    let mut world = World::new(2, 19);
+    world.people[ALICE].cookie = world.people[BOB].cookie.clone();
+    world.people[ALICE].cookie.proved = false;
+    world.step(ALICE, Input::SignedIn);
+    world.pass(AN_HOUR);
+    assert!(world.people[ALICE].events.contains(&Event::DeviceUnknown));
+    assert!(!world.people[ALICE].cookie.proved);
 }

@@ -271,6 +271,7 @@ fn another_identity_is_not_shown_as_the_pinned_one() {
 
 /// Sends a letter that no honest engine writes, by putting it into its sender's outbox.
 fn send_crafted(world: &mut World, who: usize, whom: usize, change: impl FnOnce(&mut Letter)) {
+    world.now += 1;
     let contact = world.contact(who, whom).unwrap().id;
     let mut letter = Letter {
         id: Bytes::random(&mut world.rng),
@@ -282,8 +283,8 @@ fn send_crafted(world: &mut World, who: usize, whom: usize, change: impl FnOnce(
         state: LetterState::Waiting { reason: None },
     };
     change(&mut letter);
-    let key = format!("outbox/{}/crafted", contact.to_text());
-    let key = key.replace("crafted", &format!("{:016x}-{}", letter.at.max(0), letter.id.to_text()));
+    let name = format!("{:016x}-{}", letter.at.max(0), letter.id.to_text());
+    let key = format!("outbox/{}/{name}", contact.to_text());
     let outgoing = to_cbor(&Outgoing { letter, under_way: None });
     world.people[who].vault.insert(key, outgoing);
     world.reopen(who);
@@ -299,12 +300,8 @@ fn unknown_kinds_are_kept_acknowledged_and_named_as_newer() {
     });
     assert_eq!(world.received(BOB, ALICE), ["Hello Bob", "(newer)"]);
     assert!(pending_letters(&world, BOB).is_empty());
-    let (_, record) = world.people[BOB]
-        .vault
-        .iter()
-        .filter(|(key, _)| key.starts_with("letter/"))
-        .last()
-        .unwrap();
+    let (_, record) =
+        world.people[BOB].vault.iter().rfind(|(key, _)| key.starts_with("letter/")).unwrap();
     let kept: Letter = minicbor::decode(record).unwrap();
     assert_eq!(kept.body, b"from the future", "for a version that knows it");
 }

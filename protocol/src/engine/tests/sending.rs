@@ -322,3 +322,33 @@ fn keys_that_the_server_altered_are_noticed() {
     world.pass(3 * A_DAY);
     assert!(world.people[ALICE].events.contains(&Event::KeysAltered));
 }
+
+#[test]
+fn renewals_whose_answers_are_lost_are_settled_by_the_status() {
+    let mut world = World::new(2, 36);
+    world.find(ALICE, BOB);
+    for day in 0..30 {
+        world.people[ALICE].answers_lost = day % 3 != 0;
+        world.pass(A_DAY);
+    }
+    world.people[ALICE].answers_lost = false;
+    world.pass(3 * A_DAY);
+    let phone = world.people[ALICE].phone.clone();
+    assert!(world.server.accounts[&phone].list.version >= 4);
+    assert!(!world.people[ALICE].events.contains(&Event::KeysAltered));
+    assert_eq!(world.people[ALICE].count("request"), 0);
+    world.write(ALICE, BOB, "well");
+    world.settle();
+    assert_eq!(world.received(BOB, ALICE), ["well"]);
+}
+
+#[test]
+fn a_used_prekey_is_noticed_before_the_stock_runs_low() {
+    let mut world = World::new(2, 37);
+    let (phone, device) = (world.people[BOB].phone.clone(), world.device(BOB).unwrap());
+    let account = world.server.accounts.get_mut(&phone).unwrap();
+    account.devices.get_mut(&device).unwrap().one_time.truncate(20);
+    world.write(ALICE, BOB, "takes one");
+    world.pass(AN_HOUR);
+    assert_eq!(world.server.accounts[&phone].devices[&device].one_time.len(), 100);
+}

@@ -180,10 +180,11 @@ impl Server {
         if (request.method, path) == ("GET", "/v1/server") {
             return ok(&self.info());
         }
-        if (request.method, path) == ("PUT", "/v1/keys") && cookie.registered {
-            if let PublishKeys::Account(keys) = body(request) {
-                return self.create(cookie, keys);
-            }
+        if (request.method, path) == ("PUT", "/v1/keys")
+            && cookie.registered
+            && let PublishKeys::Account(keys) = body(request)
+        {
+            return self.create(cookie, keys);
         }
         let Some((phone, device_id)) = cookie.device.clone() else {
             return problem(401, problems::SIGN_IN_REQUIRED);
