@@ -4,7 +4,7 @@ import type { FailReason, WaitReason } from './engine.ts'
 /** The language of the texts: what `lang` says, and what Intl is asked for. */
 export const LANGUAGE = 'en'
 
-const locales = [navigator.language, LANGUAGE].filter((tag) => tag?.startsWith(LANGUAGE))
+const locales = [globalThis.navigator?.language, LANGUAGE].filter((tag) => tag?.startsWith(LANGUAGE))
 const clock = new Intl.DateTimeFormat(locales, { hour: 'numeric', minute: '2-digit' })
 const weekday = new Intl.DateTimeFormat(locales, { weekday: 'short' })
 const shortDay = new Intl.DateTimeFormat(locales, { day: 'numeric', month: 'short' })
