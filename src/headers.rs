@@ -53,8 +53,11 @@ impl SecurityHeaders {
             headers.insert(name, HeaderValue::from_static(value));
         }
         let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
-        let is_page = kind.is_some_and(|kind| kind.starts_with(b"text/html"));
-        let policy = if is_page { self.page } else { HeaderValue::from_static(NOTHING) };
+        // A worker goes by the policy that its own script came with.
+        let may_run = kind.is_some_and(|kind| {
+            kind.starts_with(b"text/html") || kind.starts_with(b"text/javascript")
+        });
+        let policy = if may_run { self.page } else { HeaderValue::from_static(NOTHING) };
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
         headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
         if self.secure {

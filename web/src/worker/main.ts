@@ -16,6 +16,8 @@ channel.addEventListener('message', ({ data }: MessageEvent<Message>) => {
   if (data.to === 'workers') known = data.key ? { credentialId: data.credentialId, key: data.key } : null
 })
 
+// A tab asks for the state by itself; this worker, which may be ready later, needs the key.
+post({ to: 'engine', type: 'join' })
 void navigator.locks.request(CHANNEL, () => new Leader().lead())
 
 class Leader {
