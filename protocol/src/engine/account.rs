@@ -1,8 +1,9 @@
 //! The account: its keys, how they come to be, and their first publication.
 
 use super::interface::{AccountView, Event};
+use super::purpose::Purpose;
 use super::records::{Record, RecordKey, Records};
-use super::requests::{Answer, Method, Purpose};
+use super::requests::{Answer, Method};
 use super::turn::Turn;
 use crate::device_list::DeviceList;
 use crate::handshake::Party;
@@ -354,5 +355,11 @@ impl Turn<'_> {
         }
         self.records.put(&RecordKey::only(), &ids);
         prekeys
+    }
+
+    /// The messaging secrets, newest first.
+    pub(super) fn messaging_secrets(&self) -> Vec<MessagingSecret> {
+        let secrets = self.records.list(&[]).into_iter().rev();
+        secrets.map(|(_, secret)| secret).collect()
     }
 }

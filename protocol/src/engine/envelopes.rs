@@ -2,6 +2,7 @@
 
 use super::account::{Account, OneTimeSecret, OwnList, SignedPrekeySecret};
 use super::base_keys::BaseKey;
+use super::certificates::ServerRecord;
 use super::channels::ChannelRecord;
 use super::contacts::Contact;
 use super::interface::{ContactId, Standing};
@@ -9,7 +10,6 @@ use super::live::Acks;
 use super::outbound::OwnSession;
 use super::records::{Record, RecordKey};
 use super::turn::Turn;
-use super::upkeep::ServerRecord;
 use crate::certificate::CertificateError;
 use crate::channel::{Channel, ChannelMessage, OwnDevice, PrekeySecrets};
 use crate::handshake::HandshakeHeader;
@@ -32,9 +32,6 @@ pub(super) struct InSession {
     pub(super) device: DeviceId,
     #[n(2)]
     pub(super) session: InboundSession,
-    /// The hour in which its envelope was stored.
-    #[n(3)]
-    pub(super) stored_at: UnixTime,
 }
 
 impl Record for InSession {
@@ -155,7 +152,7 @@ impl Turn<'_> {
             Ok(list) => {
                 let contact = self.sender(known, &payload, list);
                 self.keep_channel(contact, &payload, opened);
-                self.keep_session(contact, &payload, stored, acks);
+                self.keep_session(contact, &payload, acks);
                 Fate::Taken
             }
             Err(PayloadError::IdentityChanged) => {
@@ -242,17 +239,11 @@ impl Turn<'_> {
         self.activate(&ChannelRecord { contact, registration_id, channel, begun_at });
     }
 
-    fn keep_session(
-        &mut self,
-        contact: ContactId,
-        payload: &SessionKeyPayload,
-        stored_at: UnixTime,
-        acks: &mut Acks,
-    ) {
+    fn keep_session(&mut self, contact: ContactId, payload: &SessionKeyPayload, acks: &mut Acks) {
         let key = InSession::key(payload.session_id);
         if !self.records.has(&key) {
             let (session, device) = (InboundSession::begin(payload), payload.sender.device_id);
-            self.records.put(&key, &InSession { contact, device, session, stored_at });
+            self.records.put(&key, &InSession { contact, device, session });
         }
         self.try_held_letters(payload.session_id, acks);
     }

@@ -4,7 +4,8 @@
 //! acknowledged only by what follows the commit of this step's writes.
 
 use super::interface::{Event, Millis};
-use super::requests::{Answer, Method, Purpose};
+use super::purpose::Purpose;
+use super::requests::{Answer, Method};
 use super::session::Session;
 use super::turn::Turn;
 use crate::types::{MessageId, SessionLabel};

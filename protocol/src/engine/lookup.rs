@@ -2,8 +2,9 @@
 
 use super::contacts::Contact;
 use super::interface::{ContactId, Event, FailReason, FindOutcome, Millis, Standing};
+use super::purpose::Purpose;
 use super::records::{Record, RecordKey};
-use super::requests::{Answer, Purpose};
+use super::requests::Answer;
 use super::turn::Turn;
 use crate::bundle::{BundleError, VerifiedBundle, check_bundle};
 use crate::device_list::{ListError, hash};

@@ -7,16 +7,18 @@
 //! | module | what |
 //! | --- | --- |
 //! | `records` | the keyed records and what changed in them |
-//! | `requests` | the request queue: exact bytes, tokens, patience |
-//! | `account`, `session`, `upkeep` | keys, the device's proof, certificate and renewals |
+//! | `requests`, `purpose`, `retries` | the request queue: exact bytes, tokens, patience |
+//! | `account`, `device_name`, `session` | the account's keys, the device's proof |
+//! | `upkeep`, `certificates`, `renewal`, `sweep` | what a device does by itself |
 //! | `contacts`, `lookup` | people and their keys |
-//! | `outbox`, `outbound` | letters going out, and the sessions they go in |
+//! | `outbox`, `outbound`, `outcomes` | letters going out, their sessions, and the answers |
 //! | `live`, `envelopes`, `inbox` | letters coming in |
 //! | `channels`, `base_keys` | channels to other devices |
 //! | `letters` | the records that the host shows |
 
 mod account;
 mod base_keys;
+mod certificates;
 mod channels;
 mod contacts;
 mod device_name;
@@ -28,9 +30,14 @@ mod live;
 mod lookup;
 mod outbound;
 mod outbox;
+mod outcomes;
+mod purpose;
 mod records;
+mod renewal;
 mod requests;
+mod retries;
 mod session;
+mod sweep;
 #[cfg(test)]
 mod tests;
 mod turn;
@@ -104,8 +111,9 @@ fn readable(kind: &str, bytes: &[u8]) -> bool {
         reads::<outbox::Outgoing>,
         reads::<outbox::Sending>,
         reads::<requests::Pending>,
-        reads::<upkeep::OwnCertificate>,
-        reads::<upkeep::ServerRecord>,
+        reads::<retries::RefusedTokens>,
+        reads::<certificates::OwnCertificate>,
+        reads::<certificates::ServerRecord>,
     ]
     .into_iter()
     .all(|reads| reads(kind, bytes))

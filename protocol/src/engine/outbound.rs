@@ -2,13 +2,13 @@
 //! every device that is not dormant.
 
 use super::account::{Account, OwnList};
+use super::certificates::OwnCertificate;
 use super::channels::ChannelRecord;
 use super::contacts::Contact;
 use super::interface::{ContactId, Millis};
 use super::letters::Letter;
 use super::records::{Record, RecordKey};
 use super::turn::Turn;
-use super::upkeep::OwnCertificate;
 use crate::bundle::{BundleDevice, BundleError, Prekeys, VerifiedBundle};
 use crate::certificate::SenderCertificate;
 use crate::channel::{Channel, OwnDevice};

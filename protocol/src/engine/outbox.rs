@@ -7,11 +7,11 @@ use super::interface::{
 use super::letters::{Letter, TEXT};
 use super::lookup::CachedBundle;
 use super::outbound::{EXPIRY, Encrypted, Opening, OutSession};
+use super::purpose::Purpose;
 use super::records::{Record, RecordKey};
-use super::requests::{Answer, Delay, Purpose};
+use super::retries::Delay;
 use super::turn::Turn;
-use crate::bundle::VerifiedBundle;
-use crate::types::Bytes;
+use crate::types::{Bytes, DeviceId};
 use minicbor::{Decode, Encode};
 
 /// A letter on its way out: `outbox/<contact>/<time>-<letter id>`. Gone once the server has it.
@@ -30,7 +30,7 @@ impl Record for Outgoing {
 }
 
 impl Outgoing {
-    fn key(letter: &Letter) -> RecordKey<Self> {
+    pub(super) fn key(letter: &Letter) -> RecordKey<Self> {
         let at = format!("{:016x}-{}", letter.at.max(0), letter.id.to_text());
         RecordKey::of(&[&letter.contact.to_text(), &at])
     }
@@ -46,13 +46,13 @@ impl Outgoing {
 pub(super) struct Sending {
     /// Nothing new leaves before.
     #[n(0)]
-    hold_until: Option<Millis>,
+    pub(super) hold_until: Option<Millis>,
     /// How often the list changed under a letter since one last went through.
     #[n(1)]
-    moves: u32,
+    pub(super) moves: u32,
     /// The list version that the server called stale, and the devices it was used for.
     #[n(2)]
-    stale: Option<StaleList>,
+    pub(super) stale: Option<StaleList>,
 }
 
 impl Record for Sending {
@@ -68,17 +68,15 @@ impl Sending {
 /// What a letter was made for when the server refused it as stale.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
-struct StaleList {
+pub(super) struct StaleList {
     #[n(0)]
-    version: u64,
+    pub(super) version: u64,
     #[n(1)]
-    devices: Vec<crate::types::DeviceId>,
+    pub(super) devices: Vec<DeviceId>,
 }
 
 /// How many letters to one contact are under way at once, in a session that the server knows.
 const WINDOW: usize = 8;
-/// After so many new lists in a row, sending waits.
-const MOVES: u32 = 2;
 const A_MINUTE: Millis = 60_000;
 const AN_HOUR: Millis = 60 * A_MINUTE;
 
@@ -118,12 +116,12 @@ impl Turn<'_> {
         self.show_letter(&outgoing.letter);
     }
 
-    fn outgoing(&self, contact: ContactId, letter: LetterId) -> Option<Outgoing> {
+    pub(super) fn outgoing(&self, contact: ContactId, letter: LetterId) -> Option<Outgoing> {
         let all = self.records.list::<Outgoing>(&[&contact.to_text()]).into_iter();
         all.map(|(_, outgoing)| outgoing).find(|outgoing| outgoing.letter.id == letter)
     }
 
-    fn set_state(&mut self, mut outgoing: Outgoing, state: LetterState) {
+    pub(super) fn set_state(&mut self, mut outgoing: Outgoing, state: LetterState) {
         if outgoing.letter.state != state {
             outgoing.letter.state = state;
             self.put_outgoing(&outgoing);
@@ -167,13 +165,13 @@ impl Turn<'_> {
         ids
     }
 
-    fn sending(&self, id: ContactId) -> Sending {
+    pub(super) fn sending(&self, id: ContactId) -> Sending {
         self.records.get(&Sending::key(id)).unwrap_or_default()
     }
 
     /// Whether nothing new leaves for this contact yet. No hold lasts longer than a day, whatever
     /// the clock did in between.
-    fn is_held(&self, id: ContactId) -> bool {
+    pub(super) fn is_held(&self, id: ContactId) -> bool {
         let until = self.sending(id).hold_until;
         until.is_some_and(|until| (self.now + 1..self.now + 24 * AN_HOUR).contains(&until))
     }
@@ -226,7 +224,7 @@ impl Turn<'_> {
     }
 
     /// Holds everything that waits for a contact.
-    fn hold(&mut self, id: ContactId, pause: Millis, reason: WaitReason) {
+    pub(super) fn hold(&mut self, id: ContactId, pause: Millis, reason: WaitReason) {
         let until = self.now + self.around(pause);
         let sending = Sending { hold_until: Some(until), ..self.sending(id) };
         self.records.put(&Sending::key(id), &sending);
@@ -251,109 +249,6 @@ impl Turn<'_> {
         self.records.delete(&CachedBundle::key(id));
         for outgoing in self.queued(id) {
             self.set_state(outgoing, LetterState::Failed { reason });
-        }
-    }
-
-    pub(super) fn letter_answered(
-        &mut self,
-        id: ContactId,
-        letter: LetterId,
-        session: Bytes<16>,
-        answer: &Answer,
-    ) {
-        let outgoing = self.outgoing(id, letter).map(|o| Outgoing { under_way: None, ..o });
-        match answer.status {
-            200..300 => self.letter_sent(id, session, outgoing),
-            409 => {
-                self.list_moved(id, session);
-                if let Some(outgoing) = outgoing {
-                    let reason = self.is_held(id).then_some(WaitReason::ListMoving);
-                    self.set_state(outgoing, LetterState::Waiting { reason });
-                }
-            }
-            status => {
-                let gone = status == 404;
-                let reason = if gone { FailReason::NoSuchMailbox } else { FailReason::Refused };
-                if let Some(outgoing) = outgoing {
-                    self.set_state(outgoing, LetterState::Failed { reason });
-                }
-                if gone {
-                    self.fail_letters(id, reason);
-                } else {
-                    self.drop_unconfirmed_session(id, session);
-                }
-            }
-        }
-    }
-
-    fn letter_sent(&mut self, id: ContactId, session: Bytes<16>, outgoing: Option<Outgoing>) {
-        self.confirm_session(id, session);
-        self.records.delete(&Sending::key(id));
-        if let Some(Outgoing { mut letter, .. }) = outgoing {
-            self.records.delete(&Outgoing::key(&letter));
-            letter.state = LetterState::Sent;
-            self.show_letter(&letter);
-        }
-    }
-
-    /// The server calls the list stale, or the set of devices wrong: look up and begin anew.
-    fn list_moved(&mut self, id: ContactId, session: Bytes<16>) {
-        let current: Option<OutSession> = self.records.get(&OutSession::key(id));
-        let Some(current) = current.filter(|current| current.id() == session) else {
-            return; // A later letter of a session that was dropped already.
-        };
-        self.records.delete(&OutSession::key(id));
-        self.bundle_used(id);
-        let Sending { moves, .. } = self.sending(id);
-        let stale = StaleList { version: current.list_version, devices: current.devices };
-        let sending = Sending { hold_until: None, moves: moves + 1, stale: Some(stale) };
-        self.records.put(&Sending::key(id), &sending);
-        if moves + 1 > MOVES {
-            self.list_keeps_moving(id);
-        }
-    }
-
-    /// Sending waits, then begins anew with whatever validly signed list there is then.
-    fn list_keeps_moving(&mut self, id: ContactId) {
-        self.records.put(&Sending::key(id), &Sending::default());
-        self.hold(id, AN_HOUR, WaitReason::ListMoving);
-    }
-
-    /// A newer list is demanded after a `409`; the same one only where a device of it has woken up
-    /// since and has to be written to as well.
-    pub(super) fn looked_up(&mut self, id: ContactId, bundle: &VerifiedBundle) {
-        let sending = self.sending(id);
-        let Some(stale) = &sending.stale else { return };
-        let newer = bundle.list.version() > stale.version;
-        if newer || self.devices_to_write_to(id, bundle) != stale.devices {
-            self.records.put(&Sending::key(id), &Sending { stale: None, ..sending });
-        } else {
-            self.bundle_used(id);
-            self.list_keeps_moving(id);
-        }
-    }
-
-    /// The bytes of a letter will go out again later.
-    pub(super) fn letter_delayed(&mut self, purpose: &Purpose, why: Delay) {
-        let Purpose::Letter { contact, letter, .. } = purpose else { return };
-        let reason = match why {
-            Delay::Trouble => None,
-            Delay::Full => Some(WaitReason::MailboxFull),
-            Delay::Patience => Some(WaitReason::TooManyRequests),
-        };
-        if let Some(outgoing) = self.outgoing(*contact, *letter) {
-            self.set_state(outgoing, LetterState::Waiting { reason });
-        }
-    }
-
-    /// The session ended before the server took the letter: the next one carries it, under the
-    /// same inner id, so that it shows once even if both arrive.
-    pub(super) fn letter_outlived(&mut self, purpose: &Purpose) {
-        let Purpose::Letter { contact, letter, session, .. } = purpose else { return };
-        self.drop_unconfirmed_session(*contact, *session);
-        if let Some(outgoing) = self.outgoing(*contact, *letter) {
-            self.records
-                .put(&Outgoing::key(&outgoing.letter), &Outgoing { under_way: None, ..outgoing });
         }
     }
 

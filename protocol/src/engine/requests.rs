@@ -3,132 +3,15 @@
 //! A request that changes something at the server is a record, exact bytes and token included, so
 //! that it leaves again unchanged after a crash. Questions are held in memory only.
 
-use super::interface::{ContactId, Half, LetterId, Millis, Request, RequestId};
+use super::interface::{Half, Millis, Request, RequestId};
+use super::purpose::Purpose;
 use super::records::{Record, RecordKey, Records};
 use super::session::Session;
 use super::turn::Turn;
-use crate::types::{Bytes, MessageId, Phone, SessionLabel};
-use crate::wire::{Problem, TOKEN_SCHEME, problems};
+use crate::types::Bytes;
+use crate::wire::{Problem, TOKEN_SCHEME};
 use minicbor::{Decode, Encode};
 use std::collections::BTreeMap;
-
-/// What a request is for; its answer is taken up by the module that asked.
-#[derive(Clone, PartialEq, Eq, Encode, Decode)]
-pub(super) enum Purpose {
-    /// The account's first keys.
-    #[n(0)]
-    CreateAccount,
-    /// A newer list, a newer signed prekey, or both.
-    #[n(1)]
-    RenewKeys {
-        /// The list's version.
-        #[n(0)]
-        list: Option<u64>,
-        /// The prekey's id.
-        #[n(1)]
-        prekey: Option<u32>,
-    },
-    /// More one-time prekeys.
-    #[n(2)]
-    RefillPrekeys,
-    /// Letters were read, or are to be deleted from the mailbox.
-    #[n(3)]
-    Mailbox,
-    /// Somebody's keys, because a person looked for them.
-    #[n(4)]
-    Find {
-        /// Whose.
-        #[n(0)]
-        phone: Phone,
-    },
-    /// A contact's keys, because a letter waits for them.
-    #[n(5)]
-    Lookup {
-        /// Whose.
-        #[n(0)]
-        contact: ContactId,
-    },
-    /// A letter.
-    #[n(6)]
-    Letter {
-        /// To whom.
-        #[n(0)]
-        contact: ContactId,
-        /// Which.
-        #[n(1)]
-        letter: LetterId,
-        /// In which session.
-        #[n(2)]
-        session: Bytes<16>,
-        /// When that session is over, and with it these bytes.
-        #[n(3)]
-        until: Millis,
-    },
-    /// The server's certificate keys.
-    #[n(7)]
-    ServerInfo,
-    /// A sender certificate.
-    #[n(8)]
-    Certificate,
-    /// How many prekeys are left.
-    #[n(9)]
-    KeyStatus,
-    /// Whether the server serves what was published.
-    #[n(10)]
-    CheckKeys,
-    /// The device key's challenge.
-    #[n(11)]
-    ProofStart,
-    /// The opened challenge.
-    #[n(12)]
-    ProofFinish,
-    /// Whose session this is, after a publication whose answer was lost.
-    #[n(13)]
-    WhoAmI,
-    /// Envelopes, by page.
-    #[n(14)]
-    EnvelopePage,
-    /// Letters, by page.
-    #[n(15)]
-    InboxPage,
-    /// Acknowledged letters.
-    #[n(16)]
-    LetterAcks {
-        /// Which.
-        #[n(0)]
-        letters: Vec<MessageId>,
-    },
-    /// Acknowledged envelopes.
-    #[n(17)]
-    EnvelopeAcks {
-        /// Which.
-        #[n(0)]
-        labels: Vec<SessionLabel>,
-    },
-}
-
-impl Purpose {
-    /// Whether the request has to survive a crash.
-    fn is_kept(&self) -> bool {
-        use Purpose::*;
-        matches!(
-            self,
-            CreateAccount
-                | RenewKeys { .. }
-                | RefillPrekeys
-                | Mailbox
-                | Find { .. }
-                | Lookup { .. }
-                | Letter { .. }
-        )
-    }
-
-    /// Whether it may go out before the session has proved the device key.
-    fn needs_no_proof(&self) -> bool {
-        use Purpose::*;
-        matches!(self, CreateAccount | ServerInfo | ProofStart | ProofFinish | WhoAmI)
-    }
-}
 
 /// A request with its exact bytes.
 #[derive(Clone, Encode, Decode)]
@@ -137,14 +20,14 @@ pub(super) struct Pending {
     #[n(0)]
     pub(super) purpose: Purpose,
     #[n(1)]
-    method: Method,
+    pub(super) method: Method,
     #[n(2)]
-    path: String,
+    pub(super) path: String,
     /// The token of a sealed request.
     #[n(3)]
-    token: Option<Bytes<32>>,
+    pub(super) token: Option<Bytes<32>>,
     #[n(4)]
-    body: Option<String>,
+    pub(super) body: Option<String>,
 }
 
 impl Record for Pending {
@@ -176,27 +59,15 @@ impl Method {
     }
 }
 
-/// When tokens were refused, so that at most three an hour are given up.
-#[derive(Default, Encode, Decode)]
-#[cbor(map)]
-struct RefusedTokens {
-    #[n(0)]
-    at: Vec<Millis>,
-}
-
-impl Record for RefusedTokens {
-    const KIND: &'static str = "refused-tokens";
-}
-
 /// How a request fares, in memory.
 pub(super) struct Flight {
     purpose: Purpose,
     sealed: bool,
     /// Kept here where it is no record.
     pending: Option<Pending>,
-    tries: u32,
+    pub(super) tries: u32,
     /// When it goes out next; `None` while it is under way.
-    next: Option<Millis>,
+    pub(super) next: Option<Millis>,
 }
 
 impl Flight {
@@ -235,27 +106,10 @@ impl Answer<'_> {
         serde_json::from_str::<Problem>(self.body).ok().map(|problem| problem.kind)
     }
 
-    fn is(&self, problem: &str) -> bool {
+    pub(super) fn is(&self, problem: &str) -> bool {
         self.problem().as_deref() == Some(problem)
     }
 }
-
-/// Why a request goes out again later.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Delay {
-    /// No answer, or the server's own trouble.
-    Trouble,
-    /// The mailbox is full.
-    Full,
-    /// The server asks for patience.
-    Patience,
-}
-
-/// The most tokens that are given up in an hour.
-const REFUSED_AN_HOUR: usize = 3;
-const SECOND: Millis = 1_000;
-const MINUTE: Millis = 60 * SECOND;
-const AN_HOUR: Millis = 60 * MINUTE;
 
 impl Turn<'_> {
     /// Queues a request of the account half.
@@ -279,7 +133,7 @@ impl Turn<'_> {
         self.enqueue(Pending { purpose, method, path, token, body });
     }
 
-    fn take_token(&mut self) -> Bytes<32> {
+    pub(super) fn take_token(&mut self) -> Bytes<32> {
         Bytes::random(&mut self.rng)
     }
 
@@ -350,12 +204,12 @@ impl Turn<'_> {
             .min()
     }
 
-    fn pending(&self, id: RequestId) -> Option<Pending> {
+    pub(super) fn pending(&self, id: RequestId) -> Option<Pending> {
         let flight = self.memory.flights.get(&id)?;
         flight.pending.clone().or_else(|| self.records.get(&key(id)))
     }
 
-    fn forget(&mut self, id: RequestId) {
+    pub(super) fn forget(&mut self, id: RequestId) {
         self.memory.flights.remove(&id);
         self.records.delete(&key(id));
     }
@@ -369,122 +223,6 @@ impl Turn<'_> {
             self.forget(id);
         }
     }
-
-    /// A request got an answer.
-    pub(super) fn answered(&mut self, id: RequestId, retry_after: Option<u32>, answer: &Answer) {
-        let Some(pending) = self.pending(id) else { return };
-        let sealed = pending.token.is_some();
-        match answer.status {
-            401 if sealed => self.token_refused(id, pending),
-            401 => self.sign_in_needed(id, &pending.purpose),
-            403 if !pending.purpose.needs_no_proof()
-                && answer.is(problems::DEVICE_SESSION_REQUIRED) =>
-            {
-                self.again_once_proved(id);
-            }
-            429 => self.again(id, &pending.purpose, Delay::Patience, retry_after),
-            507 => self.again(id, &pending.purpose, Delay::Full, retry_after),
-            500.. => self.again(id, &pending.purpose, Delay::Trouble, retry_after),
-            _ => {
-                self.forget(id);
-                self.handle(pending.purpose, answer);
-            }
-        }
-    }
-
-    /// A request got no answer.
-    pub(super) fn unanswered(&mut self, id: RequestId) {
-        if let Some(pending) = self.pending(id) {
-            self.again(id, &pending.purpose, Delay::Trouble, None);
-        }
-    }
-
-    /// The same bytes again, later and later.
-    fn again(&mut self, id: RequestId, purpose: &Purpose, why: Delay, after: Option<u32>) {
-        if self.gives_up_on_trouble(purpose, why) {
-            return self.forget(id);
-        }
-        let tries = self.count_try(id);
-        let (first, most) = match why {
-            Delay::Trouble => (SECOND, 5 * MINUTE),
-            Delay::Patience => (5 * SECOND, 10 * MINUTE),
-            Delay::Full => (MINUTE, AN_HOUR),
-        };
-        let pause = most.min(first << tries.min(20));
-        let asked = Millis::from(after.unwrap_or(0)) * SECOND;
-        let at = self.now + asked.min(24 * AN_HOUR) + self.around(pause);
-        self.plan(id, at);
-        self.letter_delayed(purpose, why);
-    }
-
-    /// Counts one more try, and gives how many there were before.
-    fn count_try(&mut self, id: RequestId) -> u32 {
-        self.memory.flights.get_mut(&id).map_or(0, |flight| {
-            flight.tries = flight.tries.saturating_add(1);
-            flight.tries - 1
-        })
-    }
-
-    fn plan(&mut self, id: RequestId, at: Millis) {
-        if let Some(flight) = self.memory.flights.get_mut(&id) {
-            flight.next = Some(at);
-        }
-    }
-
-    /// The clock was put back: what is planned stays as far off as it was.
-    pub(super) fn put_back_requests(&mut self, by: Millis) {
-        for flight in self.memory.flights.values_mut() {
-            flight.next = flight.next.map(|at| at.saturating_sub(by));
-        }
-    }
-
-    /// The session has to prove its device key (again) before this goes out.
-    fn again_once_proved(&mut self, id: RequestId) {
-        let pause = (5 * MINUTE).min(SECOND << self.count_try(id).min(20));
-        let at = self.now + self.around(pause);
-        self.plan(id, at);
-        self.prove_again();
-    }
-
-    /// No passkey session. What is kept goes out after the next sign-in.
-    fn sign_in_needed(&mut self, id: RequestId, purpose: &Purpose) {
-        match purpose {
-            Purpose::CreateAccount | Purpose::WhoAmI => {
-                self.forget(id);
-                self.account_refused(problems::SIGN_IN_REQUIRED.to_owned());
-            }
-            kept if kept.is_kept() => self.plan(id, self.now),
-            _ => self.forget(id),
-        }
-        self.session_lost();
-    }
-
-    /// That token is dropped, and another tried after a random delay; three an hour at most.
-    fn token_refused(&mut self, id: RequestId, pending: Pending) {
-        let mut refused: RefusedTokens = self.records.get(&RecordKey::only()).unwrap_or_default();
-        refused.at.retain(|at| *at > self.now - AN_HOUR && *at <= self.now);
-        let wait = match refused.at.first() {
-            Some(first) if refused.at.len() >= REFUSED_AN_HOUR => first + AN_HOUR - self.now,
-            _ => 0,
-        };
-        refused.at.push(self.now);
-        self.records.put(&RecordKey::only(), &refused);
-        let token = Some(self.take_token());
-        let purpose = pending.purpose.clone();
-        self.records.put(&key(id), &Pending { token, ..pending });
-        let at = self.now + wait + self.around(30 * SECOND);
-        self.plan(id, at);
-        if wait > 0 {
-            self.letter_delayed(&purpose, Delay::Patience);
-        }
-    }
-
-    /// A random duration between half and one and a half times `pause`.
-    pub(super) fn around(&mut self, pause: Millis) -> Millis {
-        let mut bytes = [0; 4];
-        self.rng.fill_bytes(&mut bytes);
-        pause / 2 + pause * Millis::from(u32::from_le_bytes(bytes)) / Millis::from(u32::MAX)
-    }
 }
 
 /// Whether the session that a letter was made for is over, so that the letter needs another.
@@ -492,7 +230,7 @@ fn is_outlived(purpose: &Purpose, now: Millis) -> bool {
     matches!(purpose, Purpose::Letter { until, .. } if now >= *until)
 }
 
-fn key(id: RequestId) -> RecordKey<Pending> {
+pub(super) fn key(id: RequestId) -> RecordKey<Pending> {
     RecordKey::of(&[&id.to_text()])
 }
 

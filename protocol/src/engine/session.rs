@@ -1,7 +1,8 @@
 //! The account half's session: signing in is the host's, proving the device key is done here.
 
 use super::interface::{Event, Millis};
-use super::requests::{Answer, Method, Purpose};
+use super::purpose::Purpose;
+use super::requests::{Answer, Method};
 use super::turn::Turn;
 use crate::sealing::open_challenge;
 use crate::types::Bytes;

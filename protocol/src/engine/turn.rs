@@ -3,8 +3,9 @@
 use super::inbox::Held;
 use super::interface::{Event, Input, Millis, Output, RequestId};
 use super::live::Polling;
+use super::purpose::Purpose;
 use super::records::Records;
-use super::requests::{Answer, Flight, Purpose};
+use super::requests::{Answer, Flight};
 use super::session::Session;
 use super::upkeep::Upkeep;
 use crate::types::UnixTime;

@@ -3,9 +3,9 @@
 use super::world::*;
 use crate::certificate::SenderCertificate;
 use crate::engine::account::Account;
+use crate::engine::certificates::OwnCertificate;
 use crate::engine::letters::Letter;
 use crate::engine::outbox::Outgoing;
-use crate::engine::upkeep::OwnCertificate;
 use crate::engine::*;
 use crate::keys::IdentitySecret;
 use crate::record::to_cbor;

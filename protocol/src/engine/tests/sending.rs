@@ -352,3 +352,23 @@ fn a_used_prekey_is_noticed_before_the_stock_runs_low() {
     world.pass(AN_HOUR);
     assert_eq!(world.server.accounts[&phone].devices[&device].one_time.len(), 100);
 }
+
+#[test]
+fn the_own_mailbox_gets_an_envelope_for_the_sibling_and_a_dummy_of_the_same_size() {
+    let mut world = World::new(1, 38);
+    let sibling = add_device(&mut world, ALICE, 0);
+    world.write(ALICE, ALICE, "note to self");
+    world.settle();
+    let message = &sent_messages(&world)[0];
+    let envelopes = &message.session_keys.as_ref().unwrap().envelopes;
+    assert_eq!(envelopes.len(), 2);
+    assert!(envelopes.iter().all(|e| e.encrypted_session_key.0.len() == 2_048));
+    assert_eq!(world.people[ALICE].count("channel"), 1, "to the sibling only");
+    assert_eq!(world.states(ALICE, ALICE), [LetterState::Sent]);
+    let phone = world.people[ALICE].phone.clone();
+    let account = &world.server.accounts[&phone];
+    let here = world.device(ALICE).unwrap();
+    assert!(account.pending(here).is_empty());
+    assert!(account.devices[&here].envelopes.is_empty());
+    assert_eq!(account.pending(sibling).len(), 1);
+}

@@ -1,0 +1,65 @@
+//! Letting secrets go once nothing can arrive for them any more.
+
+use super::account::{OneTimeSecret, OwnList, PrekeyIds, SignedPrekeySecret};
+use super::base_keys::BaseKey;
+use super::interface::Millis;
+use super::records::RecordKey;
+use super::turn::Turn;
+use crate::limits::SIGNED_PREKEY_REFUSED;
+use crate::types::DAY;
+
+/// The senders' cache of a bundle, and the longest life of an unanswered channel.
+const LATE_USE: i64 = 7 * DAY + 7 * DAY;
+/// Envelopes stay at the server this long.
+const ENVELOPE_LIFE: i64 = 32 * DAY;
+/// Senders refuse signed prekeys beyond 14 days; one used on the last day, in a channel that stays
+/// unanswered, can still arrive this long after it was made.
+const SIGNED_PREKEY_KEPT: i64 = SIGNED_PREKEY_REFUSED + LATE_USE + ENVELOPE_LIFE;
+/// The server gives one-time prekeys out for 90 days.
+const ONE_TIME_KEPT: i64 = 90 * DAY + LATE_USE + ENVELOPE_LIFE;
+/// A letter may be made for a list until the list is refused, and lie for 30 days.
+const OWN_LIST_KEPT: i64 = 14 * DAY + ENVELOPE_LIFE;
+const A_DAY: Millis = DAY * 1_000;
+
+impl Turn<'_> {
+    /// Once a day, secrets for which nothing can arrive any more are deleted.
+    pub(super) fn sweep_if_due(&mut self) {
+        if self.memory.upkeep.sweep_at.is_some_and(|at| at > self.now) {
+            return;
+        }
+        self.memory.upkeep.sweep_at = Some(self.now + A_DAY);
+        self.sweep_prekeys();
+        self.sweep_lists();
+        self.sweep_sessions();
+        self.sweep_seen();
+    }
+
+    fn sweep_prekeys(&mut self) {
+        let time = self.time();
+        let ids: PrekeyIds = self.records.get(&RecordKey::only()).unwrap_or_default();
+        for (text, prekey) in self.records.list::<SignedPrekeySecret>(&[]) {
+            let Ok(id) = u32::from_str_radix(&text, 16) else { continue };
+            if id != ids.signed && time.since(prekey.created_at) > SIGNED_PREKEY_KEPT {
+                self.records.delete(&SignedPrekeySecret::key(id));
+                self.records.delete_all::<BaseKey>(&[&text]);
+            }
+        }
+        for (text, prekey) in self.records.list::<OneTimeSecret>(&[]) {
+            let Ok(id) = u32::from_str_radix(&text, 16) else { continue };
+            if time.since(prekey.created_at) > ONE_TIME_KEPT {
+                self.records.delete(&OneTimeSecret::key(id));
+            }
+        }
+    }
+
+    fn sweep_lists(&mut self) {
+        let current = OwnList::current(self.records).map(|list| list.version);
+        for (_, own) in self.records.list::<OwnList>(&[]) {
+            let version = own.list.version;
+            let old = self.time().since(own.list.signed_at) > OWN_LIST_KEPT;
+            if old && current.is_some_and(|current| version < current) {
+                self.records.delete(&OwnList::key(version));
+            }
+        }
+    }
+}
