@@ -7,6 +7,7 @@ mod people;
 mod channels;
 mod ratchets;
 mod refusals;
+mod rubbish;
 mod secrecy;
 mod sessions;
 mod vectors;
