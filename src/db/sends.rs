@@ -31,6 +31,9 @@ pub enum BadSend {
     ListVersion,
 }
 
+/// Sealed session keys, one a device, sorted by device.
+pub(super) type Envelopes = Vec<(DeviceId, Vec<u8>)>;
+
 /// A letter, its envelopes and its token, ready to be stored.
 #[derive(Clone)]
 pub struct SealedSend {
@@ -40,7 +43,7 @@ pub struct SealedSend {
     pub(super) message_id: MessageId,
     pub(super) expiry_days: u8,
     pub(super) content: Vec<u8>,
-    pub(super) session: Option<(SessionLabel, Vec<(DeviceId, Vec<u8>)>)>,
+    pub(super) session: Option<(SessionLabel, Envelopes)>,
 }
 
 impl SealedSend {
@@ -78,7 +81,7 @@ impl SealedSend {
 }
 
 /// One envelope a device, each of the one size; sorted by device.
-fn checked(mut envelopes: Vec<(DeviceId, Vec<u8>)>) -> Result<Vec<(DeviceId, Vec<u8>)>, BadSend> {
+fn checked(mut envelopes: Envelopes) -> Result<Envelopes, BadSend> {
     envelopes.sort_by_key(|(device, _)| *device);
     let sized = envelopes.iter().all(|(_, sealed)| sealed.len() == ENVELOPE);
     let distinct = envelopes.windows(2).all(|pair| matches!(pair, [a, b] if a.0 != b.0));

@@ -129,8 +129,12 @@ pub(crate) async fn revoke(db: &TestDb, device: CredentialRow) {
 pub(crate) async fn run(db: &Db, sql: String) {
     let sql = AssertSqlSafe(sql);
     match db {
-        Db::Sqlite { writer, .. } => drop(sqlx::query(sql).execute(writer).await.unwrap()),
-        Db::Postgres(pool) => drop(sqlx::query(sql).execute(pool).await.unwrap()),
+        Db::Sqlite { writer, .. } => {
+            sqlx::query(sql).execute(writer).await.unwrap();
+        }
+        Db::Postgres(pool) => {
+            sqlx::query(sql).execute(pool).await.unwrap();
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::{
     fs::{self, File},
-    os::unix::{fs::MetadataExt, process::CommandExt},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::OnceLock,
@@ -15,15 +15,16 @@ use std::{
 /// Holds the shared lock until the process ends.
 static IN_USE: OnceLock<File> = OnceLock::new();
 
-/// The URL of a database that nobody has used before.
+/// The URL of a database that nobody has used before, on a cluster that trades durability for speed.
+#[allow(dead_code, reason = "the tests use this one")]
 pub(crate) async fn fresh_database(name: &str) -> String {
-    let cluster = Cluster::of_this_machine();
-    IN_USE.get_or_init(|| cluster.enter());
-    let admin = sqlx::PgPool::connect(&cluster.url("postgres")).await.unwrap();
-    let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
-    sqlx::query(create).execute(&admin).await.unwrap();
-    admin.close().await;
-    cluster.url(name)
+    Cluster::of_this_machine("tests", "-c fsync=off -c full_page_writes=off").create(name).await
+}
+
+/// The same on a cluster that writes to the disk as a real one does.
+#[allow(dead_code, reason = "the benchmarks use this one")]
+pub(crate) async fn durable_database(name: &str) -> String {
+    Cluster::of_this_machine("bench", "-c fsync=on").create(name).await
 }
 
 struct Cluster {
@@ -31,13 +32,23 @@ struct Cluster {
     home: PathBuf,
     bin: PathBuf,
     is_root: bool,
+    settings: &'static str,
 }
 
 impl Cluster {
-    fn of_this_machine() -> Self {
+    fn of_this_machine(purpose: &str, settings: &'static str) -> Self {
         let uid = fs::metadata("/proc/self").unwrap().uid();
-        let home = PathBuf::from(format!("/tmp/letterbox-tests-{uid}"));
-        Self { home, bin: binaries(), is_root: uid == 0 }
+        let home = PathBuf::from(format!("/tmp/letterbox-{purpose}-{uid}"));
+        Self { home, bin: binaries(), is_root: uid == 0, settings }
+    }
+
+    async fn create(&self, name: &str) -> String {
+        IN_USE.get_or_init(|| self.enter());
+        let admin = sqlx::PgPool::connect(&self.url("postgres")).await.unwrap();
+        let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
+        sqlx::query(create).execute(&admin).await.unwrap();
+        admin.close().await;
+        self.url(name)
     }
 
     fn url(&self, database: &str) -> String {
@@ -83,8 +94,9 @@ impl Cluster {
             .args(["-A", "trust", "-U", "letterbox", "-E", "UTF8", "--locale=C", "-N", "-D"])
             .arg(&data));
         let options = format!(
-            "-k {} -c listen_addresses='' -c fsync=off -c full_page_writes=off -c max_connections=400",
-            data.display()
+            "-k {} -c listen_addresses='' -c max_connections=400 {}",
+            data.display(),
+            self.settings
         );
         let mut start = self.as_owner("pg_ctl");
         start
@@ -133,9 +145,8 @@ impl Cluster {
             .arg(&self.home)
             .arg(stop.get_program())
             .args(stop.get_args());
-        watch.env("WATCHED", self.data()).current_dir("/").process_group(0);
-        watch.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        watch.spawn().unwrap();
+        watch.env("WATCHED", self.data()).current_dir("/");
+        run(watch.stderr(Stdio::null()));
     }
 }
 
@@ -147,9 +158,12 @@ fn binaries() -> PathBuf {
     let mut found: Vec<PathBuf> = debian.chain(std::env::split_paths(&path)).collect();
     found.retain(|bin| bin.join("initdb").exists() && bin.join("pg_ctl").exists());
     found.sort_by_key(|bin| version(bin));
-    found
-        .pop()
-        .expect("PostgreSQL is not installed: the tests need its server (apt install postgresql)")
+    let newest = found.pop();
+    assert!(
+        newest.is_some(),
+        "PostgreSQL is not installed: the tests need its server (apt install postgresql)"
+    );
+    newest.unwrap()
 }
 
 fn version(bin: &Path) -> u32 {

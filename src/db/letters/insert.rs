@@ -328,8 +328,7 @@ fn rows<T>(
     group: &[T],
     bind: impl FnMut(Separated<'_, Sqlite, &'static str>, &T),
 ) -> QueryBuilder<Sqlite> {
-    let mut bind = bind;
     let mut query = QueryBuilder::new(insert);
-    query.push_values(group, |row, value| bind(row, value));
+    query.push_values(group, bind);
     query
 }
