@@ -6,7 +6,8 @@ use super::records::{Record, RecordKey};
 use super::requests::{Answer, Method};
 use super::turn::Turn;
 use crate::certificate::SenderCertificate;
-use crate::types::{HOUR, Key, UnixTime};
+use crate::limits::CERTIFICATE_LONGEST;
+use crate::types::{DAY, HOUR, Key, UnixTime};
 use crate::wire::{Certificate, ServerInfo};
 use minicbor::{Decode, Encode};
 
@@ -40,6 +41,8 @@ impl Record for OwnCertificate {
 
 /// A certificate with less than this left is renewed.
 const CERTIFICATE_MARGIN: i64 = 10 * HOUR;
+/// A certificate under an unknown key makes the server's keys be asked for again after this long.
+const KEYS_TRUSTED: Millis = 10 * MINUTE;
 const SECOND: Millis = 1_000;
 const MINUTE: Millis = 60 * SECOND;
 
@@ -54,8 +57,13 @@ impl Turn<'_> {
         let Some(info) = answer.read::<ServerInfo>() else { return };
         let record = ServerRecord { certificate_keys: info.certificate_keys, epoch: info.epoch };
         self.records.put(&RecordKey::only(), &record);
-        self.memory.upkeep.server_known = true;
+        self.memory.upkeep.server_known_at = Some(self.now);
         self.try_held_envelopes();
+    }
+
+    /// Whether the server's certificate keys may have changed since they were asked for.
+    pub(super) fn may_have_new_certificate_keys(&self) -> bool {
+        self.memory.upkeep.server_known_at.is_none_or(|at| self.now - at > KEYS_TRUSTED)
     }
 
     /// The certificate, where it is still good for `seconds` more.
@@ -90,7 +98,9 @@ impl Turn<'_> {
         let Some(Certificate { certificate }) = answer.read() else { return };
         let Some(account) = self.account() else { return };
         let Ok(read) = SenderCertificate::from_cbor(&certificate.0) else { return };
-        let mine = read.phone == account.phone
+        let lasts = (1..=CERTIFICATE_LONGEST + DAY).contains(&read.valid_until.since(self.time()));
+        let mine = lasts
+            && read.phone == account.phone
             && read.identity_key == account.identity.public()
             && read.device_id == account.device_id
             && read.device_key == account.device.public();

@@ -165,7 +165,7 @@ impl Turn<'_> {
                 Fate::Useless
             }
             Err(PayloadError::Certificate(CertificateError::Signature))
-                if !self.memory.upkeep.server_known =>
+                if self.may_have_new_certificate_keys() =>
             {
                 self.ask_server_info();
                 Fate::Held

@@ -135,6 +135,6 @@ impl Turn<'_> {
 
 /// No clock lies further than the hour in which the letter was stored.
 fn within_the_hour(sent_at: Millis, stored: UnixTime) -> Millis {
-    let hour = stored.hour().0 * 1_000;
-    sent_at.clamp(hour, hour + AN_HOUR - 1)
+    let hour = stored.hour().0.saturating_mul(1_000);
+    sent_at.clamp(hour, hour.saturating_add(AN_HOUR - 1))
 }

@@ -106,7 +106,7 @@ impl Turn<'_> {
     /// below what it answers.
     fn thread_time(&self, contact: &Contact) -> Millis {
         match &contact.last {
-            Some(last) if (0..A_MINUTE).contains(&(last.at - self.now)) => last.at + 1,
+            Some(last) if (0..A_MINUTE).contains(&last.at.saturating_sub(self.now)) => last.at + 1,
             _ => self.now,
         }
     }

@@ -13,8 +13,8 @@ pub(super) struct Upkeep {
     pub(super) refill_at: Option<(Millis, u32)>,
     pub(super) renew_at: Option<Millis>,
     pub(super) sweep_at: Option<Millis>,
-    /// The certificate keys were asked for in this session.
-    pub(super) server_known: bool,
+    /// When the server last told its certificate keys.
+    pub(super) server_known_at: Option<Millis>,
 }
 
 impl Turn<'_> {

@@ -2,6 +2,7 @@
 
 mod conversation;
 mod crashes;
+mod garbage;
 mod refusals;
 mod schedules;
 mod sending;

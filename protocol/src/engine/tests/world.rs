@@ -256,6 +256,28 @@ impl World {
         }
     }
 
+    /// Answers one request, or lets some time go by, with the answer changed on the way.
+    pub(super) fn spoil(&mut self, who: usize, change: impl FnOnce(u16, String) -> (u16, String)) {
+        let Some(request) = self.people[who].queue.pop_front() else {
+            self.now += 20 * MINUTE;
+            return self.step(who, Input::Tick);
+        };
+        let (status, body) = self.reach_server(who, &request);
+        let (status, body) = change(status, body);
+        let retry_after = (status == 429).then_some(u32::MAX);
+        self.step(who, Input::Response { request: request.id, status, retry_after, body });
+    }
+
+    /// Writes, or looks for whom to write to, without waiting for anything.
+    pub(super) fn write_if_known(&mut self, who: usize, whom: usize) {
+        let phone = self.people[whom].phone.clone();
+        let input = match self.contact(who, whom) {
+            Some(contact) => Input::SendText { contact: contact.id, text: "?".into() },
+            None => Input::FindContact { phone },
+        };
+        self.step(who, input);
+    }
+
     fn next_frame(&mut self, who: usize) -> Option<ServerFrame> {
         let device = self.device(who)?;
         let person = &mut self.people[who];
