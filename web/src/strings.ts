@@ -107,7 +107,7 @@ export const strings = {
     sentAgain: 'Another code is on its way.',
     deviceHeading: 'A passkey for this device',
     deviceText:
-      'Your passkey opens this mailbox, and nothing else does. It is made on this device and never leaves it for us.',
+      'A passkey signs you in on this device: your fingerprint, face or PIN takes the place of a password. We never see its secret.',
     deviceName: 'What to call this device',
     makePasskey: 'Make the passkey',
     touch: 'Follow your browser: it asks for your fingerprint, face or PIN.',
@@ -176,6 +176,7 @@ export const strings = {
   thread: {
     placeholderHeading: 'Nothing open',
     placeholderText: 'Pick a conversation, or start one by phone number.',
+    placeholderEmpty: 'Your conversations will be here. Start one by phone number.',
     details: 'Details',
     empty: 'Nothing here yet. What you write is sealed before it leaves this browser.',
     older: 'Earlier letters',

@@ -17,6 +17,8 @@ export class Live {
   #socket: WebSocket | null = null
   #timer: ReturnType<typeof setTimeout> | undefined
   #wanted = false
+  /** Takes note that the present connection is over, once. */
+  #end: () => void = () => {}
 
   constructor(events: LiveEvents) {
     this.#events = events
@@ -33,6 +35,7 @@ export class Live {
     this.#wanted = false
     clearTimeout(this.#timer)
     this.#socket?.close()
+    this.#end()
   }
 
   /** The network is back: do not wait for the pause to end. */
@@ -40,9 +43,11 @@ export class Live {
     if (this.#wanted && !this.#socket) this.#connect()
   }
 
-  /** Gives up a connection that the network has gone away from. */
+  /** The network is gone: gives the connection up, and waits for `hurry`. */
   drop(): void {
     this.#socket?.close()
+    this.#end()
+    clearTimeout(this.#timer)
   }
 
   /** Sends a frame; without a connection it is dropped, and the server will offer again. */
@@ -60,20 +65,22 @@ export class Live {
     const socket = new WebSocket('/v1/inbox/live')
     this.#socket = socket
     let wasOpen = false
-    let gone = false
+    let over = false
     const end = () => {
-      if (gone) return
-      gone = true
+      if (over) return
+      over = true
       this.#socket = null
       if (wasOpen) this.#events.closed()
       if (this.#wanted) this.#again(wasOpen)
     }
+    this.#end = end
     socket.addEventListener('open', () => {
+      if (over) return
       wasOpen = true
       this.#events.opened()
     })
     socket.addEventListener('message', ({ data }) => {
-      if (typeof data === 'string' && !gone) this.#events.frame(data)
+      if (typeof data === 'string' && !over) this.#events.frame(data)
     })
     socket.addEventListener('close', end)
     socket.addEventListener('error', end)

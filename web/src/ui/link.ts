@@ -41,6 +41,9 @@ export class Link {
       else this.#settle(data.id, data.reply)
     })
     this.#channel.postMessage({ to: 'engine', type: 'join' } satisfies Message)
+    for (const name of ['online', 'offline'] as const) {
+      addEventListener(name, () => this.#network(name === 'online'))
+    }
   }
 
   /** Asks; the promise settles once the answer is there, whoever gives it. */
@@ -56,6 +59,10 @@ export class Link {
   /** Has the engine do something. */
   act(action: Action): Promise<Reply> {
     return this.ask({ ask: 'act', action })
+  }
+
+  #network(online: boolean): void {
+    this.#channel.postMessage({ to: 'engine', type: 'network', online } satisfies Message)
   }
 
   #follow(leader: string): void {

@@ -53,8 +53,6 @@ export class Host {
       },
       stuck: () => this.#tell({ type: 'signed_in' }),
     })
-    addEventListener('online', this.#online)
-    addEventListener('offline', this.#offline)
   }
 
   /** Opens a vault and takes up what was left in it. Rejects when its records cannot be read. */
@@ -102,8 +100,6 @@ export class Host {
   /** Stops, once the step under way is committed. */
   async close(): Promise<void> {
     this.#closed = true
-    removeEventListener('online', this.#online)
-    removeEventListener('offline', this.#offline)
     clearTimeout(this.#timer)
     this.#live.close()
     await this.#queue
@@ -111,15 +107,16 @@ export class Host {
     this.#vault.close()
   }
 
-  #online = () => {
-    if (this.#connection === 'offline') this.#setConnection('connecting')
-    this.#live.hurry()
-    this.#tell({ type: 'signed_in' })
-  }
-
-  #offline = () => {
-    this.#setConnection('offline')
-    this.#live.drop()
+  /** The network came or went. */
+  network(online: boolean): void {
+    if (!online) {
+      this.#setConnection('offline')
+      this.#live.drop()
+    } else if (this.#connection === 'offline') {
+      this.#setConnection('connecting')
+      this.#live.hurry()
+      this.#tell({ type: 'signed_in' })
+    }
   }
 
   #begin(): void {

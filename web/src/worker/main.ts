@@ -41,6 +41,8 @@ class Leader {
   async #hear(message: Message & { to: 'engine' }): Promise<void> {
     if (message.type === 'join') {
       await this.#announce()
+    } else if (message.type === 'network') {
+      this.#host?.network(message.online)
     } else {
       const reply = await this.#answer(message.id, message.ask).catch(
         (): Reply => ({ ok: false, refusal: 'storage_failed' }),

@@ -73,6 +73,8 @@ export type Reply = { ok: true; letters?: LetterView[] } | { ok: false; refusal:
 export type Message =
   | { to: 'engine'; type: 'join' }
   | { to: 'engine'; type: 'ask'; id: string; ask: Ask }
+  /** A tab noticed that the network came or went; workers do not always. */
+  | { to: 'engine'; type: 'network'; online: boolean }
   | { to: 'tabs'; type: 'state'; leader: string; state: State }
   | { to: 'tabs'; type: 'events'; events: Event[] }
   | { to: 'tabs'; type: 'status'; connection: Connection; storage: Storage }

@@ -8,8 +8,8 @@ export function Placeholder({ empty }: { empty: boolean }) {
         <rect x="2" y="2" width="116" height="80" rx="8" />
         <path d="M4 8l56 42L116 8" />
       </svg>
-      <h1>{empty ? strings.list.emptyHeading : strings.thread.placeholderHeading}</h1>
-      <p>{empty ? strings.list.emptyText : strings.thread.placeholderText}</p>
+      <h1>{strings.thread.placeholderHeading}</h1>
+      <p>{empty ? strings.thread.placeholderEmpty : strings.thread.placeholderText}</p>
     </div>
   )
 }

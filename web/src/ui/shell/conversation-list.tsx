@@ -48,16 +48,19 @@ export function ConversationList({ open, current }: ConversationListProps) {
             </ul>
           </>
         )}
-        <h2 id="conversations">{text.heading}</h2>
-        {accepted.length > 0 ? (
-          <ul aria-labelledby="conversations">
-            {accepted.map((contact) => (
-              <Conversation key={contact.id} contact={contact} current={current} />
-            ))}
-          </ul>
-        ) : (
+        {accepted.length > 0 && (
+          <>
+            <h2 id="conversations">{text.heading}</h2>
+            <ul aria-labelledby="conversations">
+              {accepted.map((contact) => (
+                <Conversation key={contact.id} contact={contact} current={current} />
+              ))}
+            </ul>
+          </>
+        )}
+        {accepted.length + requests.length === 0 && (
           <div class="list-empty">
-            <p class="list-empty-heading">{text.emptyHeading}</p>
+            <h2>{text.emptyHeading}</h2>
             <p>{text.emptyText}</p>
             <a class="button" href={hrefOf({ at: 'new' })}>
               {text.compose}
