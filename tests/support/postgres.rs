@@ -140,13 +140,11 @@ impl Cluster {
         let mut stop = self.as_owner("pg_ctl");
         stop.args(["stop", "-s", "-m", "immediate", "-D"]).arg(self.data());
         let mut watch = Command::new("sh");
-        watch
-            .args(["-c", WATCH, WATCH])
-            .arg(&self.home)
-            .arg(stop.get_program())
-            .args(stop.get_args());
-        watch.env("WATCHED", self.data()).current_dir("/");
-        run(watch.stderr(Stdio::null()));
+        // The inner shell is left behind in a session of its own; the outer one ends at once.
+        watch.args(["-c", r#"setsid sh -c "$0" "$0" "$@" &"#, WATCH]).arg(&self.home);
+        watch.arg(stop.get_program()).args(stop.get_args());
+        watch.env("WATCHED", self.data()).current_dir("/").stderr(Stdio::null());
+        run(&mut watch);
     }
 }
 
