@@ -7,13 +7,13 @@ mod table;
 
 use crate::{
     client::{ClientError, NotPlainHttp, Stopped},
-    db::{self, Db, Dump, MAILBOX},
+    db::{self, Cell, Db, Dump, MAILBOX},
 };
 use letterbox_protocol::types::ParseError;
 use people::Person;
 use server::DemoServer;
-use std::{fmt::Write as _, io::Write, time::Duration};
-use table::write_table;
+use std::{io::Write, time::Duration};
+use table::write_tables;
 use tokio::time::Instant;
 
 /// How long the server may take to act on acknowledgements, and how often that is looked at.
@@ -29,7 +29,7 @@ is deleted at the end. Nothing else is touched.
 Exit code 0: every letter arrived. 1: one did not, or something failed.")]
 pub struct Args {
     /// Characters a line may have.
-    #[arg(long, default_value_t = 72, value_parser = clap::value_parser!(u16).range(40..=400))]
+    #[arg(long, default_value_t = 72, value_parser = clap::value_parser!(u16).range(44..=400))]
     width: u16,
 }
 
@@ -63,6 +63,9 @@ pub enum DemoError {
     /// A letter seems to come from somebody else.
     #[error("a letter arrived under the wrong sender's number")]
     WrongSender,
+    /// A row holds the number of somebody to whom nothing is waiting.
+    #[error("a row of the mailbox holds a writer's number")]
+    WriterStored,
     /// The output is closed.
     #[error(transparent)]
     Output(#[from] std::io::Error),
@@ -126,6 +129,7 @@ impl<'a, W: Write> Story<'a, W> {
              number and a passkey. Everything here is real: HTTP, WebSockets, cryptography and \
              the database, a temporary file.",
         )?;
+        writeln!(self.out)?;
         for person in [&self.anna, &self.ben, &self.chloe] {
             writeln!(self.out, "  {:<6} {}", person.name, person.phone.as_str())?;
         }
@@ -141,11 +145,10 @@ impl<'a, W: Write> Story<'a, W> {
         self.ben.write(&self.anna.phone, answer).await?;
         wrote(self.out, &self.ben, &self.anna, answer)?;
         read(self.out, &mut self.anna, &self.ben, answer).await?;
-        self.say("Every row that the server has kept of this:")?;
-        self.show_rows(0).await?;
+        self.show("What the server has kept of that, every row:", 0).await?;
         self.say(
-            "Letters are deleted once they are delivered. What stays are spent tokens: random \
-             numbers, one for each request, that name nobody.",
+            "Delivered letters are deleted. What stays are spent tokens, random numbers that name \
+             nobody: one for each request, so that none is answered twice.",
         )
     }
 
@@ -157,11 +160,11 @@ impl<'a, W: Write> Story<'a, W> {
         wrote(self.out, &self.anna, &self.ben, first)?;
         self.chloe.write(&self.ben.phone, second).await?;
         wrote(self.out, &self.chloe, &self.ben, second)?;
-        self.say("Every row that the server keeps now, waiting for Ben:")?;
-        self.show_rows(2).await?;
+        self.show("What the server keeps until Ben is back, every row:", 2).await?;
         self.say(
             "The server knows that two letters wait for Ben, their size class and the hour. Which \
-             one is Anna's? Nothing here says, and there is no column that could.",
+             one is Anna's? No row says, and no column could: her number and Chloe's are nowhere \
+             in these tables.",
         )
     }
 
@@ -174,8 +177,7 @@ impl<'a, W: Write> Story<'a, W> {
         self.ben.write(&self.chloe.phone, answer).await?;
         wrote(self.out, &self.ben, &self.chloe, answer)?;
         read(self.out, &mut self.chloe, &self.ben, answer).await?;
-        self.say("Every row that the server has kept of everything:")?;
-        self.show_rows(0).await
+        self.show("What the server has kept of everything, every row:", 0).await
     }
 
     fn conclude(&mut self) -> Result<(), DemoError> {
@@ -187,13 +189,22 @@ impl<'a, W: Write> Story<'a, W> {
     }
 
     /// Prints all mailbox tables, once the server has taken up the acknowledgements.
-    async fn show_rows(&mut self, waiting: usize) -> Result<(), DemoError> {
+    async fn show(&mut self, title: &str, waiting: usize) -> Result<(), DemoError> {
+        self.say(title)?;
+        writeln!(self.out)?;
+        let dumps = self.settled(waiting).await?;
         let mut text = String::new();
-        for dump in self.settled(waiting).await? {
-            write_table(&mut text, &dump, self.width)?;
-        }
+        write_tables(&mut text, &dumps, self.width)?;
         self.out.write_all(text.as_bytes())?;
-        Ok(())
+        let names =
+            |cell: &Cell, person: &Person| *cell == Cell::Text(person.phone.as_str().into());
+        let writers = [&self.anna, &self.chloe];
+        let cells = dumps.iter().flat_map(|dump| dump.rows.iter().flatten());
+        let named = cells.filter(|cell| writers.iter().any(|writer| names(cell, writer)));
+        match named.count() {
+            0 => Ok(()),
+            _ => Err(DemoError::WriterStored),
+        }
     }
 
     /// The tables, once they hold no more letters than are `waiting` for a device that is off.
@@ -216,32 +227,37 @@ impl<'a, W: Write> Story<'a, W> {
 
     fn heading(&mut self, text: &str) -> Result<(), DemoError> {
         let rule = "─".repeat(text.chars().count().min(self.width));
-        writeln!(self.out, "\n{text}\n{rule}")?;
+        writeln!(self.out, "\n{}\n{rule}", broken(text, self.width))?;
         Ok(())
     }
 
-    /// A paragraph, broken into lines.
     fn say(&mut self, text: &str) -> Result<(), DemoError> {
-        let mut lines = String::new();
-        let mut length = 0;
-        for word in text.split(' ') {
-            if length > 0 && length + 1 + word.chars().count() > self.width {
-                lines.push('\n');
-                length = 0;
-            } else if length > 0 {
-                lines.push(' ');
-                length += 1;
-            }
-            write!(lines, "{word}")?;
-            length += word.chars().count();
-        }
-        writeln!(self.out, "\n{lines}\n")?;
+        writeln!(self.out, "\n{}", broken(text, self.width))?;
         Ok(())
     }
 }
 
+/// A paragraph, broken into lines.
+fn broken(text: &str, width: usize) -> String {
+    let mut lines = String::new();
+    let mut length = 0;
+    for word in text.split(' ') {
+        let word_length = word.chars().count();
+        if length > 0 && length + 1 + word_length > width {
+            lines.push('\n');
+            length = 0;
+        } else if length > 0 {
+            lines.push(' ');
+            length += 1;
+        }
+        lines.push_str(word);
+        length += word_length;
+    }
+    lines
+}
+
 fn wrote(out: &mut impl Write, from: &Person, to: &Person, text: &str) -> Result<(), DemoError> {
-    writeln!(out, "  {:<6} writes to {}:\n{:>8} {text}", from.name, to.name, '>')?;
+    writeln!(out, "  {:<6} writes to {}:\n{:>5} {text}", from.name, to.name, '>')?;
     Ok(())
 }
 
@@ -255,6 +271,6 @@ async fn read(
     if sender != writer.phone {
         return Err(DemoError::WrongSender);
     }
-    writeln!(out, "  {:<6} reads from {}:\n{:>8} {text}", reader.name, sender.as_str(), '<')?;
+    writeln!(out, "  {:<6} reads from {}:\n{:>5} {text}", reader.name, sender.as_str(), '<')?;
     Ok(())
 }

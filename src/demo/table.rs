@@ -10,17 +10,22 @@ const NAMES: usize = 24;
 /// Room for one shortened value and the space after it.
 const VALUES: usize = 16;
 
-/// Writes a table out, at most `width` characters wide.
+/// Writes tables out, at most `width` characters wide; those without rows in a line of their own.
 ///
 /// # Errors
 /// Never, when written to a string.
-pub(super) fn write_table(out: &mut impl Write, dump: &Dump, width: usize) -> fmt::Result {
-    let rows = match dump.rows.len() {
-        0 => "no rows".to_owned(),
-        1 => "1 row".to_owned(),
-        n => format!("{n} rows"),
-    };
-    writeln!(out, "  {}: {rows}", dump.table)?;
+pub(super) fn write_tables(out: &mut impl Write, dumps: &[Dump], width: usize) -> fmt::Result {
+    for dump in dumps.iter().filter(|dump| !dump.rows.is_empty()) {
+        write_table(out, dump, width)?;
+    }
+    let empty = dumps.iter().filter(|dump| dump.rows.is_empty());
+    empty.into_iter().try_for_each(|dump| writeln!(out, "  {}: no rows", dump.table))
+}
+
+fn write_table(out: &mut impl Write, dump: &Dump, width: usize) -> fmt::Result {
+    let plural = if dump.rows.len() == 1 { "" } else { "s" };
+    writeln!(out, "  {}: {} row{plural}", dump.table, dump.rows.len())?;
+    writeln!(out, "  ({})", purpose(&dump.table))?;
     let across = (width.saturating_sub(NAMES) / VALUES).max(1);
     for rows in dump.rows.chunks(across) {
         for (at, column) in dump.columns.iter().enumerate() {
@@ -30,7 +35,18 @@ pub(super) fn write_table(out: &mut impl Write, dump: &Dump, width: usize) -> fm
         }
         writeln!(out)?;
     }
-    if dump.rows.is_empty() { writeln!(out) } else { Ok(()) }
+    Ok(())
+}
+
+/// A table's purpose in at most 36 characters.
+fn purpose(table: &str) -> &'static str {
+    match table {
+        "messages" => "sealed letters, until delivered",
+        "message_deliveries" => "which device has yet to fetch what",
+        "device_session_keys" => "sealed keys, for the reader's device",
+        "spent_tokens" => "random: each paid for one request",
+        _ => "of the mailbox",
+    }
 }
 
 /// A value in at most 15 characters.
@@ -87,7 +103,7 @@ mod tests {
         };
         for width in [40, 60, 72, 100] {
             let mut text = String::new();
-            write_table(&mut text, &dump, width).unwrap();
+            write_tables(&mut text, std::slice::from_ref(&dump), width).unwrap();
             assert!(text.lines().all(|line| line.chars().count() <= width), "{text}");
             assert_eq!(text.matches("65536 B").count(), 5, "{text}");
             assert_eq!(text.matches("+4915112345678").count(), 5, "{text}");

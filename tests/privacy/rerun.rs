@@ -3,6 +3,7 @@
 
 use crate::support::{
     databases::{Engine, TestDb, on_both_engines},
+    eventually::eventually,
     person::Person,
     process::ServerProcess,
 };
@@ -81,9 +82,8 @@ async fn run(engine: Engine, writer: Writer) -> [Vec<String>; 2] {
     for words in &texts {
         bob_device.received(words).await.expect("received");
     }
-    while !db.dump("messages").await.expect("readable").rows.is_empty() {
-        tokio::task::yield_now().await;
-    }
+    let empty = async || db.dump("messages").await.expect("readable").rows.is_empty().then_some(());
+    eventually("the letters to be deleted", empty).await;
     [waiting, renamed(&db).await]
 }
 

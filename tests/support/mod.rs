@@ -1,6 +1,7 @@
 //! What the tests share: temporary databases, a test application.
 
 pub(crate) mod databases;
+pub(crate) mod eventually;
 pub(crate) mod person;
 pub(crate) mod postgres;
 pub(crate) mod process;

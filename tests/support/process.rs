@@ -1,18 +1,17 @@
 //! The real server binary, as a process of its own.
 
+use super::eventually::eventually;
 use letterbox::client::Server;
 use letterbox_protocol::types::Phone;
 use std::{
     net::TcpListener,
     process::Stdio,
     sync::{Arc, Mutex},
-    time::Duration,
 };
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncRead, BufReader},
+    io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::TcpStream,
     process::{Child, Command},
-    time::{Instant, sleep},
 };
 
 /// `letterbox serve` on a port and a database that outlive it.
@@ -30,10 +29,6 @@ const NO_LIMITS: [(&str, &str); 2] =
     [("sign-ins-per-minute", "1000000"), ("sealed-per-minute", "100000000")];
 
 type Lines = Arc<Mutex<Vec<String>>>;
-
-const PATIENCE: Duration = Duration::from_secs(60);
-/// How often a state that another process reaches in its own time is looked at.
-const GLANCE: Duration = Duration::from_millis(10);
 
 impl ServerProcess {
     /// Starts it on a free port and waits until it is ready. A setting is a flag without its
@@ -75,15 +70,8 @@ impl ServerProcess {
 
     /// The code that was last sent to this phone, waiting for it.
     pub(crate) async fn code(&self, phone: &Phone) -> String {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let code = self.printed().iter().rev().find_map(|line| code_in(line, phone));
-            match code {
-                Some(code) => return code,
-                None => assert!(Instant::now() < deadline, "no code was printed"),
-            }
-            sleep(GLANCE).await;
-        }
+        let last = async || self.printed().iter().rev().find_map(|line| code_in(line, phone));
+        eventually("a code", last).await
     }
 
     /// What has come on standard output so far.
@@ -97,24 +85,23 @@ impl ServerProcess {
     }
 
     async fn wait_until_ready(&mut self) {
-        let deadline = Instant::now() + PATIENCE;
-        while !self.is_ready().await {
-            let ended = self.child.try_wait().expect("a child of ours");
-            assert!(ended.is_none(), "the server ended: {:#?}", self.logged());
-            assert!(Instant::now() < deadline, "not ready: {:#?}", self.logged());
-            sleep(GLANCE).await;
-        }
+        let Self { child, logged, port, .. } = self;
+        eventually("the server", async || {
+            let ended = child.try_wait().expect("a child of ours");
+            assert!(ended.is_none(), "the server ended: {logged:#?}");
+            is_ready(*port).await.then_some(())
+        })
+        .await;
     }
+}
 
-    async fn is_ready(&self) -> bool {
-        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-        let Ok(mut stream) = TcpStream::connect(self.address()).await else { return false };
-        let request = "GET /health/ready HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
-        let mut answer = String::new();
-        stream.write_all(request.as_bytes()).await.is_ok()
-            && stream.read_to_string(&mut answer).await.is_ok()
-            && answer.starts_with("HTTP/1.1 200")
-    }
+async fn is_ready(port: u16) -> bool {
+    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)).await else { return false };
+    let request = "GET /health/ready HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    let mut answer = String::new();
+    stream.write_all(request.as_bytes()).await.is_ok()
+        && stream.read_to_string(&mut answer).await.is_ok()
+        && answer.starts_with("HTTP/1.1 200")
 }
 
 fn spawn(

@@ -1,5 +1,7 @@
 //! Tests: two native clients talk through the real server over TCP.
 
+mod demo;
+
 use crate::support::{
     databases::on_both_engines,
     person::{Person, number_of},
