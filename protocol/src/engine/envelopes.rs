@@ -143,7 +143,8 @@ impl Turn<'_> {
         acks: &mut Acks,
     ) -> Fate {
         let Ok(payload) = SessionKeyPayload::from_cbor(&opened.payload) else {
-            return Fate::Useless;
+            // From a device that was believed before: perhaps for a newer version to read.
+            return if opened.known.is_some() { Fate::Held } else { Fate::Useless };
         };
         let stored = envelope.created_at;
         let known = self.contact_by_phone(&payload.sender.phone);
@@ -188,12 +189,18 @@ impl Turn<'_> {
             Some(OwnList { list, .. }) => list,
             None => OwnList::current(self.records).ok_or(PayloadError::Recipient)?,
         };
+        // Nobody else speaks for the own number, known as a contact or not.
+        let own = account.identity.public();
+        let pinned = match contact {
+            Some(contact) => Some(&contact.identity),
+            None => (payload.sender.phone == account.phone).then_some(&own),
+        };
         let context = PayloadContext {
             channel_peer: opened.channel.peer(),
             phone: &account.phone,
-            identity_key: &account.identity.public(),
+            identity_key: &own,
             own_list: &own_list,
-            pinned_identity: contact.map(|contact| &contact.identity),
+            pinned_identity: pinned,
             known_list: contact.and_then(|contact| contact.list.as_ref()),
             server_keys: server.as_ref().map_or(&[], |server| &server.certificate_keys),
             stored,

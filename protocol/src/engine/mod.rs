@@ -15,6 +15,31 @@
 //! | `live`, `envelopes`, `inbox` | letters coming in |
 //! | `channels`, `base_keys` | channels to other devices |
 //! | `letters` | the records that the host shows |
+//!
+//! The records, by the first word of their keys. Ids are random and mean nothing outside the
+//! vault; no key holds a phone number or a name.
+//!
+//! | key | what, and until when |
+//! | --- | --- |
+//! | `account` | the number, the identity and device secrets |
+//! | `messaging/<version>` | messaging secrets, while something sealed to them can arrive |
+//! | `signed-prekey/<id>` | signed prekeys' secrets, for 53 days |
+//! | `base-key/<prekey id>/<key>` | handshakes accepted with a signed prekey, as long as it |
+//! | `one-time/<id>` | one-time prekeys' secrets, until used, at most 136 days |
+//! | `prekey-ids` | the ids given last |
+//! | `own-list/<version>` | own device lists, while letters made for them can arrive |
+//! | `server`, `certificate` | the server's certificate keys, the own certificate |
+//! | `contact/<contact>` | number, name, pinned identity, newest device list, unread count |
+//! | `bundle/<contact>` | the last look-up |
+//! | `peer/<contact>/<device>`, `channel/<id>` | channels to other devices |
+//! | `out/<contact>`, `own-session/<id>` | sessions for sending |
+//! | `in/<session id>` | sessions for receiving, until no letter of theirs can arrive |
+//! | `outbox/<contact>/<time>-<letter>` | letters until the server has them |
+//! | `sending/<contact>` | what holds sending to a contact up |
+//! | `request/<id>` | requests with their exact bytes, until answered |
+//! | `refused-tokens` | when tokens were refused lately |
+//! | `seen/<contact>/<letter>` | inner ids, 60 days beyond the letter's expiry |
+//! | `letter/<contact>/<time>-<letter>` | the letters themselves, written here, read by the host |
 
 mod account;
 mod base_keys;

@@ -180,23 +180,8 @@ impl Turn<'_> {
         certificate: OwnCertificate,
         bundle: &VerifiedBundle,
     ) -> Option<OutSession> {
-        let own_list = OwnList::current(self.records)?;
         let devices = self.devices_to_write_to(id, bundle);
-        let payload = SessionKeyPayload {
-            version: PAYLOAD_VERSION,
-            session_id: SessionId::random(&mut self.rng),
-            key: Secret::generate(self.rng),
-            sender: account.party(),
-            recipient: contact.phone.clone(),
-            recipient_identity: contact.identity,
-            purpose: PURPOSE_LETTERS,
-            created_at: self.time(),
-            certificate: SenderCertificate::from_cbor(&certificate.bytes).ok()?,
-            sender_list: own_list,
-            recipient_list_version: bundle.list.version(),
-            recipient_list_hash: Bytes(bundle.list.hash()),
-            directory_digest: Bytes(NO_DIRECTORY),
-        };
+        let payload = self.new_session_key(contact, account, certificate, bundle)?;
         let upload = self.make_envelopes(id, contact, account, bundle, &payload.to_cbor())?;
         let ratchet = OutboundSession::begin(&payload);
         if contact.phone == account.phone {
@@ -216,6 +201,30 @@ impl Turn<'_> {
         };
         self.records.put(&OutSession::key(id), &session);
         Some(session)
+    }
+
+    fn new_session_key(
+        &mut self,
+        contact: &Contact,
+        account: &Account,
+        certificate: OwnCertificate,
+        bundle: &VerifiedBundle,
+    ) -> Option<SessionKeyPayload> {
+        Some(SessionKeyPayload {
+            version: PAYLOAD_VERSION,
+            session_id: SessionId::random(&mut self.rng),
+            key: Secret::generate(self.rng),
+            sender: account.party(),
+            recipient: contact.phone.clone(),
+            recipient_identity: contact.identity,
+            purpose: PURPOSE_LETTERS,
+            created_at: self.time(),
+            certificate: SenderCertificate::from_cbor(&certificate.bytes).ok()?,
+            sender_list: OwnList::current(self.records)?,
+            recipient_list_version: bundle.list.version(),
+            recipient_list_hash: Bytes(bundle.list.hash()),
+            directory_digest: Bytes(NO_DIRECTORY),
+        })
     }
 
     fn make_envelopes(
@@ -304,15 +313,7 @@ impl Turn<'_> {
         letter: &Letter,
     ) -> Option<Encrypted> {
         let account = self.account()?;
-        let content = Content {
-            version: CONTENT_VERSION,
-            sender: account.phone,
-            sender_device: account.device_id,
-            inner_id: letter.id,
-            sent_at: letter.at,
-            kind: letter.kind,
-            body: letter.body.clone(),
-        };
+        let content = content(account, letter);
         let (ratchet, part) = session.ratchet.encrypt(self.rng, &content).ok()?;
         let message_id = MessageId::random(&mut self.rng);
         let binding = LetterBinding {
@@ -356,5 +357,18 @@ impl Turn<'_> {
         if out.is_some_and(|out| out.id() == session && !out.confirmed) {
             self.records.delete(&key);
         }
+    }
+}
+
+/// What goes into a letter's innermost layer.
+fn content(account: Account, letter: &Letter) -> Content {
+    Content {
+        version: CONTENT_VERSION,
+        sender: account.phone,
+        sender_device: account.device_id,
+        inner_id: letter.id,
+        sent_at: letter.at,
+        kind: letter.kind,
+        body: letter.body.clone(),
     }
 }

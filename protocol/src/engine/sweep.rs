@@ -8,15 +8,17 @@ use super::turn::Turn;
 use crate::limits::SIGNED_PREKEY_REFUSED;
 use crate::types::DAY;
 
-/// The senders' cache of a bundle, and the longest life of an unanswered channel.
-const LATE_USE: i64 = 7 * DAY + 7 * DAY;
+/// How long a sender may keep a bundle before using a one-time prekey in it. Signed prekeys are
+/// held to their 14 days when they are used.
+const BUNDLE_LIFE: i64 = 7 * DAY;
+/// How long a sender goes on naming a prekey in a channel that is not answered.
+const UNANSWERED_LIFE: i64 = 7 * DAY;
 /// Envelopes stay at the server this long.
 const ENVELOPE_LIFE: i64 = 32 * DAY;
-/// Senders refuse signed prekeys beyond 14 days; one used on the last day, in a channel that stays
-/// unanswered, can still arrive this long after it was made.
-const SIGNED_PREKEY_KEPT: i64 = SIGNED_PREKEY_REFUSED + LATE_USE + ENVELOPE_LIFE;
+/// 53 days.
+const SIGNED_PREKEY_KEPT: i64 = SIGNED_PREKEY_REFUSED + UNANSWERED_LIFE + ENVELOPE_LIFE;
 /// The server gives one-time prekeys out for 90 days.
-const ONE_TIME_KEPT: i64 = 90 * DAY + LATE_USE + ENVELOPE_LIFE;
+const ONE_TIME_KEPT: i64 = 90 * DAY + BUNDLE_LIFE + UNANSWERED_LIFE + ENVELOPE_LIFE;
 /// A letter may be made for a list until the list is refused, and lie for 30 days.
 const OWN_LIST_KEPT: i64 = 14 * DAY + ENVELOPE_LIFE;
 const A_DAY: Millis = DAY * 1_000;
