@@ -35,6 +35,12 @@ impl Outgoing {
         RecordKey::of(&[&letter.contact.to_text(), &at])
     }
 
+    /// Under way, and waiting for room or for the server's patience.
+    fn is_delayed(&self) -> bool {
+        let reason = matches!(self.letter.state, LetterState::Waiting { reason: Some(_) });
+        self.under_way.is_some() && reason
+    }
+
     fn failed(&self) -> bool {
         matches!(self.letter.state, LetterState::Failed { .. })
     }
@@ -189,6 +195,9 @@ impl Turn<'_> {
         loop {
             let outbox = self.records.list::<Outgoing>(&[&id.to_text()]);
             let under_way = outbox.iter().filter(|(_, o)| o.under_way.is_some()).count();
+            if outbox.iter().any(|(_, o)| o.is_delayed()) {
+                return;
+            }
             let next = outbox.into_iter().map(|(_, o)| o);
             let Some(next) = next.into_iter().find(|o| o.under_way.is_none() && !o.failed()) else {
                 return;

@@ -94,7 +94,8 @@ impl Turn<'_> {
         }
     }
 
-    /// The bytes of a letter will go out again later.
+    /// The bytes of a letter will go out again later. Where the mailbox is full or the server asks
+    /// for patience, no other letter to this contact begins before this one is through.
     pub(super) fn letter_delayed(&mut self, purpose: &Purpose, why: Delay) {
         let Purpose::Letter { contact, letter, .. } = purpose else { return };
         let reason = match why {

@@ -372,3 +372,25 @@ fn the_own_mailbox_gets_an_envelope_for_the_sibling_and_a_dummy_of_the_same_size
     assert!(account.devices[&here].envelopes.is_empty());
     assert_eq!(account.pending(sibling).len(), 1);
 }
+
+#[test]
+fn a_full_mailbox_is_not_knocked_at_with_every_letter() {
+    let mut world = World::new(2, 39);
+    world.write(ALICE, BOB, "00");
+    world.settle();
+    let phone = world.people[BOB].phone.clone();
+    world.server.accounts.get_mut(&phone).unwrap().full = true;
+    let before = sent_messages(&world).len();
+    for n in 1..30 {
+        world.write(ALICE, BOB, &format!("{n:02}"));
+        world.pass(MINUTE);
+    }
+    let tries = sent_messages(&world).len() - before;
+    assert!(tries < 30, "{tries}");
+    let full = LetterState::Waiting { reason: Some(WaitReason::MailboxFull) };
+    assert!(world.states(ALICE, BOB).contains(&full));
+    world.server.accounts.get_mut(&phone).unwrap().full = false;
+    world.pass(6 * AN_HOUR);
+    assert_eq!(world.received(BOB, ALICE).len(), 30);
+    assert!(world.received(BOB, ALICE).is_sorted());
+}
