@@ -244,7 +244,8 @@ impl Turn<'_> {
 
     pub(super) fn account_answered(&mut self, answer: &Answer) {
         if answer.is_ok() {
-            self.account_published();
+            // The session that registered the passkey counts as a device's at once.
+            self.account_published(true);
         } else if answer.problem().as_deref() == Some(problems::PHONE_TAKEN) {
             // Perhaps by this very publication, the first answer to which was lost.
             self.ask(Purpose::WhoAmI, Method::Get, "/v1/account", None);
@@ -256,18 +257,20 @@ impl Turn<'_> {
     pub(super) fn who_am_i_answered(&mut self, answer: &Answer) {
         let here = self.account().map(|account| account.device_id);
         match answer.read::<SessionAccount>() {
-            Some(account) if Some(account.device_id) == here => self.account_published(),
+            Some(account) if Some(account.device_id) == here => {
+                self.account_published(account.device_session);
+            }
             _ => self.account_refused(problems::PHONE_TAKEN.to_owned()),
         }
     }
 
-    fn account_published(&mut self) {
+    fn account_published(&mut self, proved: bool) {
         let Some(mut account) = self.account() else { return };
         account.published = true;
         self.records.put(&RecordKey::only(), &account);
         self.list_published(1);
         self.tell(Event::AccountReady { account: account.view() });
-        self.device_ready();
+        if proved { self.device_ready() } else { self.prove() }
     }
 
     pub(super) fn account_refused(&mut self, problem: String) {

@@ -27,9 +27,13 @@ const PROOF_PAUSE: Millis = 30_000;
 
 impl Turn<'_> {
     pub(super) fn signed_in(&mut self) {
-        if self.account().is_some_and(|account| account.published) {
-            self.memory.session = Session::Unknown;
-            self.prove();
+        match self.account() {
+            Some(account) if account.published => self.prove(),
+            // Perhaps its publication arrived, and the session went before the answer came.
+            Some(_) if !self.is_asked(|purpose| *purpose == Purpose::CreateAccount) => {
+                self.ask(Purpose::WhoAmI, Method::Get, "/v1/account", None);
+            }
+            _ => {}
         }
     }
 
@@ -41,7 +45,7 @@ impl Turn<'_> {
         }
     }
 
-    fn prove(&mut self) {
+    pub(super) fn prove(&mut self) {
         let proving = |p: &Purpose| matches!(p, Purpose::ProofStart | Purpose::ProofFinish);
         self.give_up(proving);
         self.memory.session = Session::Proving;

@@ -342,3 +342,26 @@ fn a_passkey_of_another_device_opens_nothing() {
     assert!(world.people[ALICE].events.contains(&Event::DeviceUnknown));
     assert!(!world.people[ALICE].cookie.proved);
 }
+
+#[test]
+fn a_sign_up_whose_answer_and_session_were_lost_is_taken_up_at_the_next_sign_in() {
+    let mut world = World::empty(20);
+    let alice = world.add_person_who_crashes("+4915112345000", Some((1, Crash::AfterSending)));
+    let events = |world: &World| world.people[alice].events.clone();
+    assert!(events(&world).iter().any(|event| matches!(event, Event::AccountReady { .. })));
+
+    // The same once more, and the browser forgets the cookie as well.
+    let bob = world.add_person_without_answers("+4915112345001");
+    let device = world.device(bob);
+    world.people[bob].cookie = Default::default();
+    world.people[bob].answers_lost = false;
+    world.pass(MINUTE);
+    assert!(world.people[bob].events.contains(&Event::SignInNeeded));
+    world.people[bob].cookie.device = device.map(|id| (world.people[bob].phone.clone(), id));
+    world.step(bob, Input::SignedIn);
+    world.settle();
+    assert!(world.people[bob].events.contains(&Event::DeviceReady));
+    world.write(alice, bob, "welcome");
+    world.settle();
+    assert_eq!(world.received(bob, alice), ["welcome"]);
+}

@@ -95,6 +95,18 @@ impl World {
         phone: &str,
         crash: Option<(u32, Crash)>,
     ) -> usize {
+        let who = self.push_person(phone, crash);
+        self.step(who, Input::Resume);
+        self.sign_up(who);
+        self.settle();
+        if self.people[who].engine.snapshot().account.is_none() {
+            self.sign_up(who); // A crash took the first attempt with it.
+            self.settle();
+        }
+        who
+    }
+
+    fn push_person(&mut self, phone: &str, crash: Option<(u32, Crash)>) -> usize {
         let phone: Phone = phone.parse().unwrap();
         self.people.push(Person {
             phone: phone.clone(),
@@ -114,14 +126,15 @@ impl World {
             crashed: false,
             sealed_requests: 0,
         });
-        let who = self.people.len() - 1;
-        self.step(who, Input::Resume);
+        self.people.len() - 1
+    }
+
+    /// Somebody whose sign-up reaches the server, and who never hears of it.
+    pub(super) fn add_person_without_answers(&mut self, phone: &str) -> usize {
+        let who = self.push_person(phone, None);
+        self.people[who].answers_lost = true;
         self.sign_up(who);
-        self.settle();
-        if self.people[who].engine.snapshot().account.is_none() {
-            self.sign_up(who); // A crash took the first attempt with it.
-            self.settle();
-        }
+        self.carry(who);
         who
     }
 
