@@ -150,6 +150,12 @@ impl Config {
         if let Some((name, _)) = no_zero.iter().find(|(_, value)| *value == 0) {
             return Err(Bad::new(name, "must be at least 1"));
         }
+        if self.code_minutes > 60 {
+            return Err(Bad::new("code_minutes", "must be at most 60"));
+        }
+        if self.code_tries > 1_000 {
+            return Err(Bad::new("code_tries", "must be at most 1000"));
+        }
         if self.body_bytes < 128 * 1024 {
             return Err(Bad::new("body_bytes", "a 64 KiB letter needs at least 131072"));
         }

@@ -37,7 +37,7 @@ pub use server_keys::ServerKey;
 pub use sessions::{CREDENTIAL_KEY, Sessions};
 pub use sweep::Swept;
 pub use tokens::SpentToken;
-pub use verifications::{StartVerification, Verification};
+pub use verifications::{CodeLimits, StartVerification, Verification};
 
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 use std::fmt;

@@ -35,10 +35,10 @@ const SWEEPS: [(&str, i64); 11] = [
         "DELETE FROM signed_prekeys WHERE (webauthn_credential_id, key_id) IN (SELECT webauthn_credential_id, key_id FROM signed_prekeys WHERE expires_at <= $1 AND NOT is_active ORDER BY expires_at LIMIT $2)",
         0,
     ),
-    // Counted for an hour from when they were sent, 10 minutes before they expired.
+    // Counted for an hour from when they were sent, which is before they expired.
     (
         "DELETE FROM phone_verifications WHERE (phone, code_hash) IN (SELECT phone, code_hash FROM phone_verifications WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
-        HOUR - 600,
+        HOUR,
     ),
     (
         "DELETE FROM device_links WHERE id IN (SELECT id FROM device_links WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",

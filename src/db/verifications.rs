@@ -5,12 +5,25 @@ use letterbox_protocol::types::{HOUR, Phone, UnixTime};
 use rand::CryptoRng;
 use sha2::{Digest, Sha256};
 
-/// Tries a code is good for.
-const TRIES: i16 = 5;
-/// Codes a phone may ask for in an hour.
-const CODES_AN_HOUR: i64 = 3;
-/// Seconds a code lives.
-const LIFETIME: i64 = 600;
+/// How far codes go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CodeLimits {
+    /// Tries a code is good for.
+    pub tries: i16,
+    /// Seconds a code lives, at most an hour.
+    pub lifetime: i64,
+    /// Codes a phone may ask for in an hour.
+    pub an_hour: i64,
+}
+
+impl Default for CodeLimits {
+    fn default() -> Self {
+        Self { tries: 5, lifetime: 600, an_hour: 3 }
+    }
+}
+
+/// Attempts that no code is good for: it was spent, or another one took its place.
+const VOID: i16 = i16::MAX;
 const SALT: usize = 16;
 
 /// Whether a code may be sent.
@@ -34,7 +47,7 @@ pub enum Verification {
 }
 
 impl Db {
-    /// Stores a code for a phone, hashed, for 10 minutes, in the older one's place; the same work
+    /// Stores a code for a phone, hashed, for its lifetime, in the older one's place; the same work
     /// whether or not the number has an account.
     ///
     /// # Errors
@@ -43,6 +56,7 @@ impl Db {
         &self,
         phone: &Phone,
         code: &str,
+        limits: CodeLimits,
         now: UnixTime,
         rng: &mut impl CryptoRng,
     ) -> Result<StartVerification, Error> {
@@ -52,16 +66,16 @@ impl Db {
         tx.lock_phone(phone).await?;
         let lately: i64 = within!(&mut tx, c => {
             sqlx::query_scalar("SELECT count(*) FROM phone_verifications WHERE phone = $1 AND expires_at > $2")
-                .bind(phone.as_str()).bind(Stamp(now.plus(LIFETIME - HOUR))).fetch_one(c).await?
+                .bind(phone.as_str()).bind(Stamp(now.plus(limits.lifetime - HOUR))).fetch_one(c).await?
         });
-        if lately >= CODES_AN_HOUR {
+        if lately >= limits.an_hour {
             return Ok(StartVerification::TooMany);
         }
         within!(&mut tx, c => {
             sqlx::query("UPDATE phone_verifications SET attempts = $2 WHERE phone = $1")
-                .bind(phone.as_str()).bind(TRIES).execute(&mut *c).await?;
+                .bind(phone.as_str()).bind(VOID).execute(&mut *c).await?;
             sqlx::query("INSERT INTO phone_verifications (phone, code_hash, attempts, expires_at) VALUES ($1, $2, 0, $3)")
-                .bind(phone.as_str()).bind(hash(&salt, phone, code)).bind(Stamp(now.plus(LIFETIME)))
+                .bind(phone.as_str()).bind(hash(&salt, phone, code)).bind(Stamp(now.plus(limits.lifetime)))
                 .execute(c).await?;
         });
         tx.commit().await?;
@@ -69,7 +83,7 @@ impl Db {
     }
 
     /// Tries a code. The try is counted before the code is compared, so that racing tries cannot
-    /// exceed five; a right code is spent. The work is the same whatever the outcome.
+    /// exceed their number; a right code is spent. The work is the same whatever the outcome.
     ///
     /// # Errors
     /// The database is out of reach.
@@ -77,6 +91,7 @@ impl Db {
         &self,
         phone: &Phone,
         code: &str,
+        limits: CodeLimits,
         now: UnixTime,
     ) -> Result<Verification, Error> {
         const TRY: &str = "UPDATE phone_verifications SET attempts = attempts + 1 \
@@ -85,14 +100,14 @@ impl Db {
             "UPDATE phone_verifications SET attempts = $2 WHERE phone = $1 AND code_hash = $3";
         let mut tx = self.begin().await?;
         let stored: Option<Vec<u8>> = within!(&mut tx, c => {
-            sqlx::query_scalar(TRY).bind(phone.as_str()).bind(TRIES).bind(Stamp(now)).fetch_optional(c).await?
+            sqlx::query_scalar(TRY).bind(phone.as_str()).bind(limits.tries).bind(Stamp(now)).fetch_optional(c).await?
         });
         let stored = stored.unwrap_or_else(|| vec![0; SALT + 32]);
         let right = equal(&stored, &hash(stored.get(..SALT).unwrap_or(&[]), phone, code));
         // A wrong code spends nothing: no row has an empty hash.
         let spent = if right { stored } else { Vec::new() };
         let accounts: i64 = within!(&mut tx, c => {
-            sqlx::query(SPEND).bind(phone.as_str()).bind(TRIES).bind(spent).execute(&mut *c).await?;
+            sqlx::query(SPEND).bind(phone.as_str()).bind(VOID).bind(spent).execute(&mut *c).await?;
             sqlx::query_scalar("SELECT count(*) FROM users WHERE phone = $1").bind(phone.as_str()).fetch_one(c).await?
         });
         tx.commit().await?;

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     app::App,
-    db::{StartVerification, Verification},
+    db::{CodeLimits, StartVerification, Verification},
     error::Error,
     net::ClientAddress,
     phone,
@@ -45,7 +45,8 @@ pub async fn start(
     app.rates.sign_in(from)?;
     let mut rng = app.rng();
     let code = format!("{:06}", rng.random_range(0..1_000_000_u32));
-    match app.db.start_verification(&phone, &code, app.clock.now(), &mut rng).await? {
+    let (limits, now) = (code_limits(&app), app.clock.now());
+    match app.db.start_verification(&phone, &code, limits, now, &mut rng).await? {
         StartVerification::TooMany => Err(Error::TooManyRequests { retry_after: 3_600 }),
         StartVerification::Send => {
             app.rates.text_message()?;
@@ -75,7 +76,7 @@ pub async fn verify(
         return Err(Error::CodeRefused);
     }
     let now = app.clock.now();
-    let next = match app.db.check_verification(&phone, code, now).await? {
+    let next = match app.db.check_verification(&phone, code, code_limits(&app), now).await? {
         Verification::Refused => return Err(Error::CodeRefused),
         Verification::HasAccount => AfterVerification::SignIn,
         Verification::Free => {
@@ -85,6 +86,15 @@ pub async fn verify(
         }
     };
     Ok(Json(Verified { phone, next }))
+}
+
+fn code_limits(app: &App) -> CodeLimits {
+    let config = &app.config;
+    CodeLimits {
+        tries: i16::try_from(config.code_tries).unwrap_or(i16::MAX),
+        lifetime: 60 * i64::from(config.code_minutes),
+        an_hour: config.codes_per_hour.into(),
+    }
 }
 
 /// The number as typed, if it is one and its country gets text messages.

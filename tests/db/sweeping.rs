@@ -21,7 +21,7 @@ on_both_engines! {
             letters.push(SealedSend::parse(token(rng), letter).unwrap());
         }
         LetterStore::new(db.db.clone(), Limits::default()).store(&letters, NOW, rng).await.unwrap();
-        db.start_verification(&phone(9), "123456", NOW, rng).await.unwrap();
+        db.start_verification(&phone(9), "123456", Default::default(), NOW, rng).await.unwrap();
         let tables = ["messages", "message_deliveries", "device_session_keys", "one_time_prekeys",
             "spent_tokens", "phone_verifications", "signed_prekeys", "users"];
         let counts = async |at: UnixTime| {

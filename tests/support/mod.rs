@@ -1,7 +1,9 @@
 //! What the tests share: temporary databases, a test application.
 
+pub(crate) mod app;
 pub(crate) mod databases;
 pub(crate) mod eventually;
+pub(crate) mod member;
 pub(crate) mod person;
 pub(crate) mod postgres;
 pub(crate) mod process;
