@@ -35,12 +35,10 @@ const LONGEST_ANSWER: usize = 64 << 20;
 
 type Plain = Client<HttpConnector, Full<Bytes>>;
 
-/// A server, as one or many clients in this process reach it. Cheap to clone.
-#[derive(Clone)]
+/// Where a server is.
+#[derive(Debug, Clone)]
 pub struct Server {
     origin: Url,
-    account: Plain,
-    sealed: Plain,
 }
 
 impl Server {
@@ -52,11 +50,7 @@ impl Server {
         if origin.scheme() != "http" || !origin.has_host() {
             return Err(NotPlainHttp);
         }
-        let mut builder = Client::builder(TokioExecutor::new());
-        builder.pool_timer(TokioTimer::new());
-        let account = builder.build_http();
-        let sealed = builder.pool_max_idle_per_host(0).build_http();
-        Ok(Self { origin, account, sealed })
+        Ok(Self { origin })
     }
 
     /// Where it is.
@@ -70,11 +64,13 @@ impl Server {
 #[error("the native client speaks plain http only")]
 pub struct NotPlainHttp;
 
-/// One browser's view of a server: the connections, and the session's cookie. Clones share the
-/// cookie.
+/// One browser's link to a server: its connections, which nobody else uses, and the session's
+/// cookie. Clones are the same link.
 #[derive(Clone)]
 pub struct Link {
     server: Server,
+    account: Plain,
+    sealed: Plain,
     cookie: Arc<Mutex<Option<HeaderValue>>>,
 }
 
@@ -91,7 +87,11 @@ pub struct Answer {
 impl Link {
     /// A browser that has no cookie yet.
     pub fn new(server: Server) -> Self {
-        Self { server, cookie: Arc::default() }
+        let mut builder = Client::builder(TokioExecutor::new());
+        builder.pool_timer(TokioTimer::new());
+        let account = builder.build_http();
+        let sealed = builder.pool_max_idle_per_host(0).build_http();
+        Self { server, account, sealed, cookie: Arc::default() }
     }
 
     /// The server at the other end.
@@ -160,7 +160,7 @@ impl Link {
         if let Some(cookie) = self.cookie() {
             request.headers_mut().insert(COOKIE, cookie);
         }
-        let (answer, headers) = exchange(&self.server.account, request).await?;
+        let (answer, headers) = exchange(&self.account, request).await?;
         self.keep_cookie(&headers);
         Ok(answer)
     }
@@ -182,7 +182,7 @@ impl Link {
             let value = HeaderValue::from_str(authorization).map_err(|_| CallError::NoAnswer)?;
             request.headers_mut().insert(AUTHORIZATION, value);
         }
-        Ok(exchange(&self.server.sealed, request).await?.0)
+        Ok(exchange(&self.sealed, request).await?.0)
     }
 
     fn request(

@@ -57,6 +57,12 @@ pub enum ClientError {
     /// The account's keys were refused.
     #[error("the server refused the account's keys: {0}")]
     AccountRefused(String),
+    /// The session is not good any more.
+    #[error("a sign-in is needed")]
+    SignInNeeded,
+    /// The passkey is of another device, or of none.
+    #[error("the server does not know this device")]
+    DeviceUnknown,
     /// The number was not found.
     #[error("looking the number up came to {0:?}")]
     NotFound(FindOutcome),
@@ -192,6 +198,12 @@ impl<V: Vault> Client<V> {
             self.seen.push(event);
         }
         &self.seen
+    }
+
+    /// Switches the device off, and waits until it has let go of its vault.
+    pub async fn switch_off(mut self) {
+        self.task.abort();
+        let _ = (&mut self.task).await;
     }
 
     /// Waits until the driver has stopped, as it does when its vault fails, and says why.

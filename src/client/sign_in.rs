@@ -47,6 +47,7 @@ impl<V: Vault> Client<V> {
             _ => None,
         })
         .await??;
+        let ready = |event: &Event| (*event == Event::DeviceReady).then_some(());
         self.next("the device session", ready).await
     }
 
@@ -64,18 +65,22 @@ impl<V: Vault> Client<V> {
     /// Goes on with the session of before, as a device does that was only switched off.
     ///
     /// # Errors
-    /// When the session is not good any more.
+    /// When the session is not good any more, or belongs to another device.
     pub async fn take_up_session(&mut self) -> Result<(), ClientError> {
+        // What happened before says nothing about this session.
+        self.history();
         self.tell(Input::SignedIn);
-        self.next("the device session", ready).await
+        self.next("the device session", |event| match event {
+            Event::DeviceReady => Some(Ok(())),
+            Event::DeviceUnknown => Some(Err(ClientError::DeviceUnknown)),
+            Event::SignInNeeded => Some(Err(ClientError::SignInNeeded)),
+            _ => None,
+        })
+        .await?
     }
 
     async fn post(&self, path: &str, body: &impl Serialize) -> Result<Value, ClientError> {
         let body = serde_json::to_value(body).map_err(|_| CallError::NotJson)?;
         Ok(self.link.call(Method::POST, path, &body).await?)
     }
-}
-
-fn ready(event: &Event) -> Option<()> {
-    (*event == Event::DeviceReady).then_some(())
 }

@@ -6,16 +6,14 @@ use crate::support::{
     databases::on_both_engines,
     person::{Device, Person},
     process::ServerProcess,
+    raw_letter::RawLetter,
 };
 use letterbox::{
-    client::{Answer, CallError, Link},
+    client::Link,
     db::{Cell, Db, Dump},
 };
-use letterbox_protocol::{
-    types::{Blob, Bytes, MessageId, Phone},
-    wire::{SealedMessage, TOKEN_SCHEME},
-};
-use rand::{RngExt as _, SeedableRng, rngs::StdRng};
+use letterbox_protocol::types::{MessageId, Phone};
+use rand::{SeedableRng as _, rngs::StdRng};
 use std::{
     collections::BTreeSet,
     sync::{
@@ -114,7 +112,7 @@ async fn arrive_once(device: &mut Device, person: &Person, expected: &[String]) 
 
 /// Every letter has one row, and one delivery row for Bob's one device.
 async fn assert_stored_once(url: &str, sends: impl Iterator<Item = &Send>) {
-    let mut expected: Vec<String> = sends.map(|send| send.message_id.to_text()).collect();
+    let mut expected: Vec<String> = sends.map(|send| send.letter.message_id.to_text()).collect();
     let db = Db::open(url, &mut StdRng::seed_from_u64(0)).await.expect("the database opens");
     let messages = db.dump("messages").await.expect("readable");
     let mut stored: Vec<String> = column(&messages, "message_id").map(text).collect();
@@ -142,56 +140,21 @@ fn text(cell: &Cell) -> String {
     }
 }
 
-/// One letter's exact bytes, and whether the server has said that it has it.
+/// A letter, and whether the server has said that it has it.
 struct Send {
-    message_id: MessageId,
-    authorization: String,
-    body: String,
+    letter: RawLetter,
     acknowledged: bool,
 }
 
 impl Send {
-    fn new(to: &Phone, rng: &mut StdRng) -> Self {
-        let message_id = MessageId::random(rng);
-        let mut content = vec![0; 1024];
-        rng.fill(&mut content[..]);
-        let message = SealedMessage {
-            destination: to.clone(),
-            list_version: 1,
-            message_id,
-            expiry_days: 7,
-            encrypted_content: Blob(content),
-            session_keys: None,
-        };
-        Self {
-            message_id,
-            authorization: format!(
-                "{TOKEN_SCHEME} token=\"{}\"",
-                Bytes::<32>::random(rng).to_text()
-            ),
-            body: serde_json::to_string(&message).expect("JSON"),
-            acknowledged: false,
-        }
-    }
-
-    async fn post(&self, link: &Link, body: &str) -> Result<Answer, CallError> {
-        let authorization = Some(self.authorization.as_str());
-        link.sealed(
-            "POST".parse().expect("a method"),
-            "/v1/sealed/messages",
-            authorization,
-            body.to_owned(),
-        )
-        .await
-    }
-
     /// The same bytes under the same token are answered alike, whether or not an answer came
     /// before; other bytes under that token are refused.
     async fn is_answered_alike(&self, link: &Link) {
-        let again = self.post(link, &self.body).await.expect("an answer");
+        let again = self.letter.post(link).await.expect("an answer");
         assert_eq!(again.status, 202, "acknowledged before: {}", self.acknowledged);
-        let other = self.body.replace("\"expiry_days\":7", "\"expiry_days\":1");
-        assert_eq!(self.post(link, &other).await.expect("an answer").status, 401);
+        let other = self.letter.body.replace("\"expiry_days\":7", "\"expiry_days\":1");
+        let refused = self.letter.post_as(link, other).await.expect("an answer");
+        assert_eq!(refused.status, 401);
     }
 }
 
@@ -241,15 +204,14 @@ async fn send_until_it_fails(
 ) -> Vec<Send> {
     let mut sends = Vec::new();
     loop {
-        let mut send = Send::new(&to, &mut rng);
-        let answer = send.post(&link, &send.body).await;
-        let Ok(answer) = answer else {
-            sends.push(send);
+        let message_id = MessageId::random(&mut rng);
+        let letter = RawLetter::new(&to, message_id, &mut rng);
+        let Ok(answer) = letter.post(&link).await else {
+            sends.push(Send { letter, acknowledged: false });
             return sends;
         };
         assert_eq!(answer.status, 202);
-        send.acknowledged = true;
-        sends.push(send);
+        sends.push(Send { letter, acknowledged: true });
         on_answer();
     }
 }

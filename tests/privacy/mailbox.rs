@@ -4,8 +4,15 @@ use super::{
     identity,
     search::{Needle, Search},
 };
-use crate::support::{databases::on_both_engines, person::Person, process::ServerProcess};
-use letterbox::db::{Cell, Db, MAILBOX};
+use crate::support::{
+    databases::on_both_engines, person::Person, process::ServerProcess, raw_letter::RawLetter,
+};
+use letterbox::{
+    client::Link,
+    db::{Cell, Db, MAILBOX},
+};
+use letterbox_protocol::types::MessageId;
+use rand::{SeedableRng as _, rngs::StdRng};
 
 on_both_engines! {
     async fn no_mailbox_row_names_the_writer_and_no_row_at_all_names_both(db) {
@@ -21,7 +28,7 @@ on_both_engines! {
         }
         // While the letters wait.
         let rows = search(&db, &ann, &bob).await;
-        assert_eq!(rows.map(|(_, rows)| rows), [3, 3, 1, 0, 4], "letters, deliveries, envelopes …");
+        assert_eq!(rows, [3, 3, 1, 0, 4], "letters, deliveries, envelopes, ephemeral keys, tokens");
         // And once they are delivered.
         let mut bob_device = bob.sign_in().await;
         for words in ["short", "another", &long] {
@@ -29,43 +36,76 @@ on_both_engines! {
         }
         search(&db, &ann, &bob).await;
     }
+
+    /// A client that gave its own device id as a letter's id would be found out.
+    async fn a_planted_value_is_found(db) {
+        let server = ServerProcess::start(&db.url, &[]).await;
+        let (ann, _ann_device) = Person::sign_up(&server, "+4915112345601", 1).await;
+        let needles = identity::of(&db, "Ann", &ann).await;
+        let (bob, _bob_device) = Person::sign_up(&server, "+33612345602", 2).await;
+        let devices = db.dump("webauthn_credentials").await.expect("readable");
+        let column = devices.columns.iter().position(|name| name == "device_id").expect("a column");
+        let planted = devices.rows.iter().filter_map(|row| match &row[column] {
+            Cell::Bytes(id) => MessageId::try_from(id.as_slice()).ok(),
+            _ => None,
+        });
+        let (link, rng) = (Link::new(server.server()), &mut StdRng::seed_from_u64(3));
+        for id in planted {
+            let answer = RawLetter::new(&bob.phone, id, rng).post(&link).await;
+            assert_eq!(answer.expect("an answer").status, 202);
+        }
+        let found = found_in_mailbox(&db, &needles).await;
+        let device_id = "messages: Ann's webauthn_credentials.device_id (bytes, base64 at 0)";
+        assert!(found.iter().any(|what| what == device_id), "{found:?}");
+    }
 }
 
 /// Searches every table, and says how many rows the mailbox's have.
-async fn search(db: &Db, writer: &Person, reader: &Person) -> [(&'static str, usize); 5] {
+async fn search(db: &Db, writer: &Person, reader: &Person) -> [usize; 5] {
     let writers = identity::of(db, "Ann", writer).await;
     let readers = identity::of(db, "Bob", reader).await;
-    let (of_writer, of_reader) = (Search::new(&writers), Search::new(&readers));
-    let mut counts = [("", 0); 5];
-    for (count, table) in counts.iter_mut().zip(MAILBOX) {
-        let dump = db.dump(table).await.expect("readable");
-        *count = (*table, dump.rows.len());
-        for row in &dump.rows {
-            let found = of_writer.find(&bytes(row));
-            assert!(found.is_empty(), "a row of {table} holds {found:?}");
-        }
-        // The same search finds whose mailbox it is, where a table says so.
-        if matches!(*table, "messages" | "message_deliveries" | "device_session_keys") {
-            let names_reader = |row: &Vec<Cell>| !of_reader.find(&bytes(row)).is_empty();
-            assert!(dump.rows.iter().all(names_reader), "the search is blind in {table}");
-        }
+    assert_eq!(found_in_mailbox(db, &writers).await, Vec::<String>::new());
+    // The same search finds whose mailbox it is, in every row of the tables that say so.
+    let of_reader = Search::new(&readers);
+    for table in ["messages", "message_deliveries", "device_session_keys"] {
+        let rows = db.dump(table).await.expect("readable").rows;
+        let blind = rows.iter().any(|row| of_reader.find(&bytes(row)).is_empty());
+        assert!(!blind, "the search is blind in {table}");
     }
-    let distinct = |mine: &'_ [Needle], theirs: &[Needle]| -> Vec<Needle> {
-        let shared = |needle: &&Needle| theirs.iter().any(|other| other.equals(needle));
-        mine.iter().filter(|needle| !shared(needle)).cloned().collect()
-    };
-    let (writers, readers) = (distinct(&writers, &readers), distinct(&readers, &writers));
-    let (of_writer, of_reader) = (Search::new(&writers), Search::new(&readers));
-    for table in db.tables().await.expect("readable") {
-        for row in db.dump(&table).await.expect("readable").rows {
-            let (one, other) = (of_writer.find(&bytes(&row)), of_reader.find(&bytes(&row)));
-            assert!(
-                one.is_empty() || other.is_empty(),
-                "a row of {table} joins {one:?}, {other:?}"
-            );
-        }
+    assert_no_row_joins(db, &distinct(&writers, &readers), &distinct(&readers, &writers)).await;
+    let mut counts = [0; 5];
+    for (count, table) in counts.iter_mut().zip(MAILBOX) {
+        *count = db.dump(table).await.expect("readable").rows.len();
     }
     counts
+}
+
+async fn found_in_mailbox(db: &Db, needles: &[Needle]) -> Vec<String> {
+    let search = Search::new(needles);
+    let mut found = Vec::new();
+    for table in MAILBOX {
+        for row in db.dump(table).await.expect("readable").rows {
+            found.extend(search.find(&bytes(&row)).iter().map(|what| format!("{table}: {what}")));
+        }
+    }
+    found
+}
+
+/// No row of any table, of the mailbox or not, holds values of both.
+async fn assert_no_row_joins(db: &Db, one: &[Needle], other: &[Needle]) {
+    let (of_one, of_other) = (Search::new(one), Search::new(other));
+    for table in db.tables().await.expect("readable") {
+        for row in db.dump(&table).await.expect("readable").rows {
+            let (one, other) = (of_one.find(&bytes(&row)), of_other.find(&bytes(&row)));
+            assert!(one.is_empty() || other.is_empty(), "{table} joins {one:?} and {other:?}");
+        }
+    }
+}
+
+/// Without what both have in common, such as an authenticator's model.
+fn distinct(mine: &[Needle], theirs: &[Needle]) -> Vec<Needle> {
+    let shared = |needle: &&Needle| theirs.iter().any(|other| other.equals(needle));
+    mine.iter().filter(|needle| !shared(needle)).cloned().collect()
 }
 
 /// A row as one haystack: text and bytes as they are, numbers in eight bytes and in decimal.

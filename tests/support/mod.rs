@@ -7,3 +7,4 @@ pub(crate) mod member;
 pub(crate) mod person;
 pub(crate) mod postgres;
 pub(crate) mod process;
+pub(crate) mod raw_letter;

@@ -1,6 +1,8 @@
 //! Tests: two native clients talk through the real server over TCP.
 
 mod demo;
+mod files;
+mod sessions;
 
 use crate::support::{
     databases::on_both_engines,
