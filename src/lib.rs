@@ -1,4 +1,16 @@
 //! letterbox: a sealed-sender mailbox.
+//!
+//! The map, from the outside in; dependencies point one way.
+//!
+//! - [`config`], [`serve`]: settings, and the parts put together. [`app`] is what handlers share.
+//! - [`net`]: the accept loop with its limits, client addresses, rates.
+//! - [`router`], [`headers`], [`error`], [`routes`]: HTTP. Every route stands in `router`.
+//! - [`mailbox`]: the group-commit writer, the delivery state machine, wake-ups.
+//! - [`db`]: every SQL statement, for SQLite and PostgreSQL.
+//! - [`client`], [`demo`]: the other side, natively.
+//!
+//! The walk of a letter: the page's engine → [`routes::sealed`] → [`mailbox::writer`] → `db` →
+//! [`mailbox::wake`] → [`mailbox::delivery`] → [`routes::live`] → the recipient's engine.
 
 pub mod app;
 pub mod client;

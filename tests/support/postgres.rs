@@ -132,7 +132,7 @@ impl Cluster {
             done
             exec 9>>"$1/starting" 8>>"$1/in-use"
             flock -x 9
-            flock -n -x 8 || exec sh -c "$0" "$0" "$@"
+            flock -n -x 8 || exec sh -c "$0" "$0" "$@" 8>&- 9>&-
             shift
             "$@"
             rm -rf "$WATCHED"
