@@ -30,11 +30,30 @@ pub async fn page(uri: Uri, headers: HeaderMap) -> Result<Response, Error> {
         "/" => INDEX,
         path => path.trim_start_matches('/'),
     };
+    let compressed = Built::get(&format!("{path}.br")).filter(|_| takes_brotli(&headers));
+    if let Some(file) = compressed {
+        let mut response = serve(path, file, &headers);
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("br"));
+        headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+        return Ok(response);
+    }
     match Built::get(path) {
         Some(file) => Ok(serve(path, file, &headers)),
         None if path == INDEX => Ok(missing()),
         None => Err(Error::NotFound),
     }
+}
+
+/// Whether the client takes what the build compressed (RFC 9110 section 12.5.3).
+fn takes_brotli(headers: &HeaderMap) -> bool {
+    let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
+    accepted.is_some_and(|accepted| {
+        accepted.split(',').any(|one| {
+            let (name, weight) = one.split_once(';').unwrap_or((one, ""));
+            name.trim() == "br" && !matches!(weight.trim(), "q=0" | "q=0.0" | "q=0.00" | "q=0.000")
+        })
+    })
 }
 
 fn serve(path: &str, file: EmbeddedFile, headers: &HeaderMap) -> Response {

@@ -1,18 +1,18 @@
-// The last step of a build: gives the page its digest, and holds it to its size.
+// The last step of a build: gives the page its digest, compresses it, and prints its size.
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
-import { brotliCompressSync, gzipSync } from 'node:zlib'
+import { brotliCompressSync } from 'node:zlib'
 import type { Plugin } from 'vite'
 
-/** Script and WASM together, compressed, may take this many bytes. */
+/** Script and WASM together, compressed, are to take at most this many bytes. */
 const BUDGET = 250 * 1024
 const PLACEHOLDER = '%LETTERBOX_PAGE%'
 
 /**
  * Writes a digest over every built file into `digest.txt` and into the page itself, so that a page
- * can tell from `GET /v1/server` that it is older than its server. Prints the compressed sizes and
- * fails when they pass the budget.
+ * can tell from `GET /v1/server` that it is older than its server; compresses what is served, and
+ * prints the sizes beside what they are to be.
  */
 export function finish(): Plugin {
   let folder = 'dist'
@@ -25,7 +25,7 @@ export function finish(): Plugin {
     closeBundle() {
       const files = listFiles(folder)
       stampDigest(folder, files)
-      printSizes(folder, files)
+      compress(folder, files)
     },
   }
 }
@@ -51,16 +51,17 @@ function stampDigest(folder: string, files: string[]) {
   writeFileSync(join(folder, 'digest.txt'), digest)
 }
 
-function printSizes(folder: string, files: string[]) {
+/** Writes `FILE.br` beside each file that is worth it: the server sends those as they are. */
+function compress(folder: string, files: string[]) {
   let total = 0
-  for (const file of files.filter((name) => /\.(js|wasm|css|html)$/.test(name))) {
+  for (const file of files.filter((name) => /\.(js|wasm|css)$/.test(name))) {
     const content = readFileSync(join(folder, file))
-    const gzip = gzipSync(content, { level: 6 }).length
-    const brotli = brotliCompressSync(content).length
-    if (/\.(js|wasm)$/.test(file)) total += brotli
-    console.log(`${file.padEnd(44)} ${kib(content.length)}  gzip ${kib(gzip)}  brotli ${kib(brotli)}`)
+    const brotli = brotliCompressSync(content)
+    writeFileSync(join(folder, `${file}.br`), brotli)
+    if (/\.(js|wasm)$/.test(file)) total += brotli.length
+    console.log(`${file.padEnd(44)} ${kib(content.length)}, compressed ${kib(brotli.length)}`)
   }
-  console.log(`script and WASM, brotli: ${kib(total)} of at most ${kib(BUDGET)}`)
+  console.log(`script and WASM, compressed: ${kib(total)}, to be at most ${kib(BUDGET)}`)
 }
 
 function kib(bytes: number): string {

@@ -69,6 +69,12 @@ export const strings = {
   tryAgain: 'Try again',
   reload: 'Reload',
 
+  /** What the pane beside the list holds. */
+  pane: { conversation: 'Conversation', new: 'New conversation', settings: 'Settings' } as Record<
+    string,
+    string
+  >,
+
   boot: {
     opening: 'Opening your mailbox…',
     slow: 'This takes longer than it should. If letterbox is open in another tab, bring that tab to the front or close it.',

@@ -17,8 +17,9 @@ export function ConversationList({ open, current }: ConversationListProps) {
   const accepted = open.contacts.filter(({ standing }) => standing === 'accepted')
   const text = strings.list
   return (
-    <header class="list">
+    <section class="list" aria-label={text.heading}>
       <div class="list-head">
+        <h1 class="only-read">{text.heading}</h1>
         <Brand />
         <a
           class="icon-button"
@@ -68,7 +69,7 @@ export function ConversationList({ open, current }: ConversationListProps) {
           </div>
         )}
       </nav>
-    </header>
+    </section>
   )
 }
 

@@ -26,16 +26,16 @@ export function Shell({ route, open }: ShellProps) {
   }, [place])
   const atHome = !['conversation', 'new', 'settings'].includes(route.at)
   return (
-    <div class={`shell ${atHome ? 'at-home' : 'at-pane'}`}>
+    <main class={`shell ${atHome ? 'at-home' : 'at-pane'}`}>
       <Banners open={open} />
       <ConversationList open={open} current={route.at === 'conversation' ? route.contact : null} />
-      <main class="pane" ref={pane} tabIndex={-1} aria-label={strings.name}>
+      <section class="pane" ref={pane} tabIndex={-1} aria-label={strings.pane[route.at] ?? strings.name}>
         {route.at === 'conversation' && <Thread key={route.contact} contact={route.contact} />}
         {route.at === 'new' && <Start own={open.account?.phone ?? ''} />}
         {route.at === 'settings' && <Settings open={open} />}
         {atHome && <Placeholder empty={open.contacts.length === 0} />}
-      </main>
+      </section>
       <Announcer />
-    </div>
+    </main>
   )
 }
