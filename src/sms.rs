@@ -155,7 +155,9 @@ impl Webhook {
                     tracing::warn!(attempt, timeout, "the SMS webhook was not reached");
                 }
             }
-            tokio::time::sleep(Duration::from_secs(1 << attempt)).await;
+            if attempt < TRIES {
+                tokio::time::sleep(Duration::from_secs(1 << attempt)).await;
+            }
         }
         tracing::error!("a text message was given up");
     }
@@ -189,6 +191,8 @@ pub fn sign(secret: &[u8], at: UnixTime, body: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Flags;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     #[test]
     fn the_signature_is_the_documented_one() {
@@ -197,6 +201,42 @@ mod tests {
             sign(b"0123456789abcdef", UnixTime(1_800_000_000), br#"{"a":1}"#),
             "v1=d3e17924cac4a72ca2ee9e5700df170fdb5733eaf69ecd909fb0c18a962b03a5"
         );
+    }
+
+    /// The request as a gateway gets it; the first try is answered with an error.
+    #[tokio::test]
+    async fn the_webhook_gets_signed_messages_and_a_second_try() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/send", listener.local_addr().unwrap());
+        let flags = Flags::from_pairs([
+            ("sms", "webhook"),
+            ("sms_webhook_url", url.as_str()),
+            ("sms_webhook_secret", "0123456789abcdef"),
+        ]);
+        let config = Config::load(&flags, []).unwrap();
+        let clock = Clock::manual(UnixTime(1_800_000_000));
+        let sms = Sms::start(Gateway::from_config(&config, clock).unwrap());
+        sms.send("+4915112345678".parse().unwrap(), "123456".into()).unwrap();
+        for status in ["500 Oh", "200 OK"] {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = String::new();
+            while !request.ends_with('}') {
+                let mut bytes = [0; 1_024];
+                let count = stream.read(&mut bytes).await.unwrap();
+                request.push_str(std::str::from_utf8(&bytes[..count]).unwrap());
+            }
+            let answer =
+                format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            let (head, body) = request.split_once("\r\n\r\n").unwrap();
+            let signature = sign(b"0123456789abcdef", UnixTime(1_800_000_000), body.as_bytes());
+            assert!(head.starts_with("POST /send HTTP/1.1"), "{head}");
+            assert!(head.contains("letterbox-timestamp: 1800000000"), "{head}");
+            assert!(head.contains(&format!("letterbox-signature: {signature}")), "{head}");
+            let body: serde_json::Value = serde_json::from_str(body).unwrap();
+            assert_eq!(body["phone"], "+4915112345678");
+            assert_eq!(body["code"], "123456");
+        }
     }
 
     #[test]
