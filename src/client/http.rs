@@ -255,3 +255,6 @@ async fn exchange(
     };
     tokio::time::timeout(PATIENCE, exchange).await.ok().flatten().ok_or(CallError::NoAnswer)
 }
+
+#[cfg(test)]
+mod tests;
