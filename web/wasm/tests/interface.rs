@@ -3,6 +3,8 @@
 //!
 //! `UPDATE_SAMPLES=1 cargo test -p letterbox-wasm` writes the file anew.
 
+#![allow(clippy::expect_used, reason = "a test that cannot write its samples has failed")]
+
 use letterbox_protocol::engine::{
     AccountView, ContactView, ContentView, Event, FailReason, FindOutcome, Half, Input,
     LetterState, LetterView, Request, Snapshot, Standing, WaitReason,
