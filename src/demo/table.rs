@@ -5,7 +5,7 @@ use crate::db::{Cell, Dump};
 use std::fmt::{self, Write};
 use time::{OffsetDateTime, macros::format_description};
 
-/// The widest column name is `webauthn_credential_id`.
+/// The widest column name is `webauthn_credential_id`; two spaces stand before it.
 const NAMES: usize = 24;
 /// Room for one shortened value and the space after it.
 const VALUES: usize = 16;
@@ -19,19 +19,19 @@ pub(super) fn write_tables(out: &mut impl Write, dumps: &[Dump], width: usize) -
         write_table(out, dump, width)?;
     }
     let empty = dumps.iter().filter(|dump| dump.rows.is_empty());
-    empty.into_iter().try_for_each(|dump| writeln!(out, "  {}: no rows", dump.table))
+    empty.into_iter().try_for_each(|dump| writeln!(out, "{}: no rows", dump.table))
 }
 
 fn write_table(out: &mut impl Write, dump: &Dump, width: usize) -> fmt::Result {
     let plural = if dump.rows.len() == 1 { "" } else { "s" };
-    writeln!(out, "  {}: {} row{plural}", dump.table, dump.rows.len())?;
-    writeln!(out, "  ({})", purpose(&dump.table))?;
+    writeln!(out, "{}: {} row{plural}", dump.table, dump.rows.len())?;
+    writeln!(out, "({})", purpose(&dump.table))?;
     let across = (width.saturating_sub(NAMES) / VALUES).max(1);
     for rows in dump.rows.chunks(across) {
         for (at, column) in dump.columns.iter().enumerate() {
             let values = rows.iter().filter_map(|row| row.get(at));
             let values: String = values.map(|cell| format!(" {:<15}", short(cell))).collect();
-            writeln!(out, "    {column:<22}{}", values.trim_end())?;
+            writeln!(out, "  {column:<22}{}", values.trim_end())?;
         }
         writeln!(out)?;
     }
@@ -101,7 +101,7 @@ mod tests {
             columns: columns.map(String::from).to_vec(),
             rows: (0..5).map(row).collect(),
         };
-        for width in [40, 60, 72, 100] {
+        for width in [44, 60, 72, 100] {
             let mut text = String::new();
             write_tables(&mut text, std::slice::from_ref(&dump), width).unwrap();
             assert!(text.lines().all(|line| line.chars().count() <= width), "{text}");
