@@ -20,10 +20,12 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 use tokio::task::JoinSet;
 
 const ROUNDS: usize = 5;
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Senders that send at the same time, so that the server commits in groups.
 const SENDERS: usize = 16;
 const ROOM: [(&str, &str); 2] =
@@ -186,7 +188,8 @@ impl Load {
 
     async fn after_answers(&self, wanted: usize) {
         while self.answers.load(Ordering::Relaxed) < wanted {
-            self.answered.notified().await;
+            let answered = tokio::time::timeout(PATIENCE, self.answered.notified()).await;
+            assert!(answered.is_ok(), "the server stopped answering before it was killed");
         }
     }
 
