@@ -108,7 +108,7 @@ impl<V: Vault> Client<V> {
     /// # Errors
     /// When the engine takes no such letter.
     pub async fn write(&mut self, contact: ContactId, text: &str) -> Result<LetterId, ClientError> {
-        let known: Vec<LetterId> = self.vault_letters(contact)?.iter().map(|l| l.id).collect();
+        let known: Vec<LetterId> = self.letters(contact)?.iter().map(|l| l.id).collect();
         self.tell(Input::SendText { contact, text: text.to_owned() });
         let written = |event: &Event| match event {
             Event::Letter { letter } if letter.outgoing && letter.contact == contact => {
@@ -152,7 +152,7 @@ impl<V: Vault> Client<V> {
     /// # Errors
     /// When the vault cannot be read.
     pub fn letters(&self, contact: ContactId) -> Result<Vec<LetterView>, ClientError> {
-        self.vault_letters(contact)
+        self.vault.letters(contact).map_err(|_| ClientError::Stopped)
     }
 
     /// Waits for an event from now on in which `find` finds something.
@@ -204,15 +204,6 @@ impl<V: Vault> Client<V> {
     pub async fn switch_off(mut self) {
         self.task.abort();
         let _ = (&mut self.task).await;
-    }
-
-    /// Waits until the driver has stopped, as it does when its vault fails, and says why.
-    pub async fn stopped(mut self) -> Option<Stopped> {
-        (&mut self.task).await.ok()?.err()
-    }
-
-    fn vault_letters(&self, contact: ContactId) -> Result<Vec<LetterView>, ClientError> {
-        self.vault.letters(contact).map_err(|_| ClientError::Stopped)
     }
 }
 
