@@ -19,15 +19,18 @@ export function conversation(database) {
     server = await Server.start(await database())
   })
   after(async () => {
-    await anna?.leave()
-    await bert?.leave()
-    await server?.stop()
+    try {
+      await anna?.leave()
+      await bert?.leave()
+    } finally {
+      await server?.stop()
+    }
   })
 
   test('two people sign up', async () => {
     anna = await Person.arrive(server, { phone: ANNA })
     await anna.signUp()
-    await anna.page.getByText('No letters yet').waitFor()
+    await anna.page.getByTestId('conversations').getByText('No letters yet').waitFor()
     bert = await Person.arrive(server, { phone: BERT })
     await bert.signUp()
   })
@@ -55,12 +58,12 @@ export function conversation(database) {
   })
 
   test('letters written while the other is away arrive when they are back', async () => {
-    await bert.context.setOffline(true)
+    bert.network.cut()
     await bert.page.getByTestId('banner').filter({ hasText: 'You are offline' }).waitFor()
     await anna.send('Are you there?')
     await anna.send('I will wait.')
     await bert.write('Written without a network')
-    await bert.context.setOffline(false)
+    bert.network.mend()
     await bert.letter('I will wait.').waitFor()
     await bert.letter('Are you there?').waitFor()
     await bert.sent('Written without a network')

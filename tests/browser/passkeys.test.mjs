@@ -13,8 +13,11 @@ describe('passkeys', () => {
     await anna.signUp()
   })
   after(async () => {
-    await anna?.leave()
-    await server?.stop()
+    try {
+      await anna?.leave()
+    } finally {
+      await server?.stop()
+    }
   })
 
   test('signing out closes the vault; signing in opens it again', async () => {

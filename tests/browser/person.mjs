@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { chromium } from 'playwright-core'
+import { Network } from './network.mjs'
 
 const flags = [
   '--no-sandbox',
@@ -20,10 +21,11 @@ export class Person {
     const person = new Person()
     Object.assign(person, { server, phone, prf, problems: [] })
     person.profile = mkdtempSync(join(tmpdir(), 'letterbox-profile-'))
+    person.network = await Network.start()
     person.context = await chromium.launchPersistentContext(person.profile, {
       executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
       headless: true,
-      args: flags,
+      args: [...flags, `--proxy-server=http://127.0.0.1:${person.network.port}`, '--proxy-bypass-list=<-loopback>'],
       viewport,
       colorScheme,
       locale: 'en-GB',
@@ -143,6 +145,7 @@ export class Person {
 
   async leave() {
     await this.context.close()
+    this.network.stop()
     rmSync(this.profile, { recursive: true, force: true })
     if (this.problems.length) throw new Error(`the page logged errors:\n${this.problems.join('\n')}`)
   }

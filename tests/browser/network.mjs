@@ -1,0 +1,59 @@
+// A person's way to the network: a forward proxy that can be cut, so that also the sockets of
+// workers break, which the browser's own emulation of being offline leaves alone.
+import { once } from 'node:events'
+import { createServer, request } from 'node:http'
+import { connect } from 'node:net'
+
+export class Network {
+  #sockets = new Set()
+  #cut = false
+
+  static async start() {
+    const network = new Network()
+    network.server = createServer((incoming, answer) => {
+      const { hostname, port, pathname, search } = new URL(incoming.url)
+      const outgoing = request({ hostname, port, path: pathname + search, method: incoming.method, headers: incoming.headers }, (response) => {
+        answer.writeHead(response.statusCode, response.rawHeaders)
+        response.pipe(answer)
+      })
+      outgoing.on('error', () => incoming.destroy())
+      incoming.pipe(outgoing)
+    })
+    // WebSockets ask for a tunnel.
+    network.server.on('connect', (incoming, socket, head) => {
+      const [host, port] = incoming.url.split(':')
+      const outgoing = connect(Number(port), host, () => {
+        socket.write('HTTP/1.1 200 OK\r\n\r\n')
+        outgoing.write(head)
+        outgoing.pipe(socket).pipe(outgoing)
+      })
+      for (const end of [socket, outgoing]) end.on('error', () => (socket.destroy(), outgoing.destroy()))
+      socket.on('close', () => outgoing.destroy())
+    })
+    network.server.on('connection', (socket) => {
+      if (network.#cut) return socket.destroy()
+      network.#sockets.add(socket)
+      socket.on('close', () => network.#sockets.delete(socket))
+      socket.on('error', () => {})
+    })
+    network.server.listen(0, '127.0.0.1')
+    await once(network.server, 'listening')
+    network.port = network.server.address().port
+    return network
+  }
+
+  /** Breaks every connection, and refuses new ones until `mend()`. */
+  cut() {
+    this.#cut = true
+    for (const socket of this.#sockets) socket.destroy()
+  }
+
+  mend() {
+    this.#cut = false
+  }
+
+  stop() {
+    this.cut()
+    this.server.close()
+  }
+}
