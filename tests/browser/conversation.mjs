@@ -121,7 +121,7 @@ export function conversation(database) {
     await fresh.goto(server.origin)
     await cara.open('Survives the tab')
     await cara.sent('Survives the tab')
-    await bert.open('Cara here').catch(() => bert.open('Survives the tab'))
+    await bert.open('Survives the tab')
     await bert.letter('Survives the tab').waitFor()
     assert.deepEqual(await bert.texts(), ['Cara here', 'Survives the tab'])
     await cara.leave()
@@ -129,9 +129,9 @@ export function conversation(database) {
 
   test('every letter is there exactly once, on both sides', async () => {
     await bert.open('And I still reach you')
-    await anna.page.waitForFunction((n) => document.querySelectorAll('[data-testid=text]').length === n, 12)
+    await anna.page.waitForFunction((n) => document.querySelectorAll('[data-testid=text]').length === n, 11)
     const [hers, his] = [await anna.texts(), await bert.texts()]
-    assert.equal(new Set(hers).size, 12)
+    assert.equal(new Set(hers).size, 11)
     assert.deepEqual([...hers].sort(), [...his].sort())
   })
 }

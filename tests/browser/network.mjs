@@ -16,7 +16,7 @@ export class Network {
         answer.writeHead(response.statusCode, response.rawHeaders)
         response.pipe(answer)
       })
-      outgoing.on('error', () => incoming.destroy())
+      outgoing.on('error', () => incoming.socket.destroy())
       incoming.pipe(outgoing)
     })
     // WebSockets ask for a tunnel.
