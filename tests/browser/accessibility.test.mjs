@@ -9,16 +9,9 @@ import { Server } from './server.mjs'
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
 async function serious(page) {
-  // Through the debugger, because the page's policy allows no foreign script.
-  const cdp = await page.context().newCDPSession(page)
-  await cdp.send('Runtime.evaluate', { expression: axe })
-  const { result } = await cdp.send('Runtime.evaluate', {
-    expression: 'axe.run().then((r) => JSON.stringify(r.violations))',
-    awaitPromise: true,
-    returnByValue: true,
-  })
-  await cdp.detach()
-  return JSON.parse(result.value)
+  await page.evaluate(axe)
+  const violations = await page.evaluate(() => window.axe.run().then((result) => result.violations))
+  return violations
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')
     .map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target).join(', ')}`)
 }
