@@ -5,14 +5,14 @@ import { join, relative } from 'node:path'
 import { brotliCompressSync } from 'node:zlib'
 import type { Plugin } from 'vite'
 
-/** Script and WASM together, compressed, are to take at most this many bytes. */
+/** Script and WASM together, compressed, take at most this many bytes, or the build fails. */
 const BUDGET = 250 * 1024
 const PLACEHOLDER = '%LETTERBOX_PAGE%'
 
 /**
  * Writes a digest over every built file into `digest.txt` and into the page itself, so that a page
- * can tell from `GET /v1/server` that it is older than its server; compresses what is served, and
- * prints the sizes beside what they are to be.
+ * can tell from `GET /v1/server` that it is older than its server; compresses what is served, prints
+ * the sizes, and fails where they are more than they may be.
  */
 export function finish(): Plugin {
   let folder = 'dist'
@@ -61,7 +61,9 @@ function compress(folder: string, files: string[]) {
     if (/\.(js|wasm)$/.test(file)) total += brotli.length
     console.log(`${file.padEnd(44)} ${kib(content.length)}, compressed ${kib(brotli.length)}`)
   }
-  console.log(`script and WASM, compressed: ${kib(total)}, to be at most ${kib(BUDGET)}`)
+  const sum = `script and WASM, compressed: ${kib(total)}, of at most ${kib(BUDGET)}`
+  if (total > BUDGET) throw new Error(sum)
+  console.log(sum)
 }
 
 function kib(bytes: number): string {
