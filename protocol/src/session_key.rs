@@ -10,6 +10,7 @@ use crate::secret::Secret;
 use crate::types::{Bytes, HOUR, Key, Phone, UnixTime};
 use crate::wire::SignedDeviceList;
 use minicbor::{Decode, Encode};
+use std::cmp::Ordering;
 use zeroize::Zeroizing;
 
 /// A session's own id. Only those who hold its key ever see it.
@@ -75,7 +76,7 @@ pub struct PayloadContext<'a> {
     pub phone: &'a Phone,
     /// The own identity key.
     pub identity_key: &'a Key,
-    /// The own device list as this device knows it.
+    /// The own device list of the version that the payload names, or else the newest one signed.
     pub own_list: &'a SignedDeviceList,
     /// The identity key pinned for the sender, where the sender is known.
     pub pinned_identity: Option<&'a Key>,
@@ -114,12 +115,19 @@ pub enum PayloadError {
     /// The sending device is not in its owner's list, or no longer.
     #[error("the sending device is not in its owner's list")]
     NotListed,
-    /// Two different lists of the same version: somebody shows different lists to different people.
+    /// Two different lists of the sender's have the same version: somebody shows different lists to
+    /// different people.
     #[error("two device lists have the same version")]
     ListsDiffer,
     /// It did not begin in the 26 hours before it was stored.
     #[error("the session's time is out of bounds")]
     Time,
+    /// The sender was shown another list of the own devices under the same version.
+    #[error("a session was made for another list of the own devices")]
+    OwnListsDiffer,
+    /// The sender was shown a list of the own devices that is newer than any signed.
+    #[error("a session was made for a list of the own devices that nobody signed here")]
+    OwnListUnknown,
 }
 
 impl SessionKeyPayload {
@@ -155,14 +163,21 @@ impl SessionKeyPayload {
         }
         self.check_certificate(context)?;
         let list = self.check_sender_list(context)?;
-        let own = context.own_list;
-        if self.recipient_list_version == own.version
-            && self.recipient_list_hash.0 != device_list::hash(own)
-        {
-            return Err(PayloadError::ListsDiffer);
-        }
         self.check_time(context.stored)?;
+        self.check_own_list(context.own_list)?;
         Ok(list)
+    }
+
+    /// A list older than those still kept cannot be told; one newer than the newest was not signed
+    /// by the own devices.
+    fn check_own_list(&self, own: &SignedDeviceList) -> Result<(), PayloadError> {
+        match self.recipient_list_version.cmp(&own.version) {
+            Ordering::Greater => Err(PayloadError::OwnListUnknown),
+            Ordering::Equal if self.recipient_list_hash.0 != device_list::hash(own) => {
+                Err(PayloadError::OwnListsDiffer)
+            }
+            _ => Ok(()),
+        }
     }
 
     fn check_certificate(&self, context: &PayloadContext<'_>) -> Result<(), PayloadError> {

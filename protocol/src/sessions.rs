@@ -256,6 +256,16 @@ impl InboundSession {
         now.since(self.created_at) > SESSION_GRACE + LETTER_AGE
     }
 
+    /// Whether all of its letters have been taken.
+    pub fn is_spent(&self) -> bool {
+        self.next >= SESSION_LETTERS && self.skipped.is_empty()
+    }
+
+    /// When it began, by its sender's clock.
+    pub fn created_at(&self) -> UnixTime {
+        self.created_at
+    }
+
     /// The session's id.
     pub fn id(&self) -> &SessionId {
         &self.id

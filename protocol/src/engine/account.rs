@@ -155,7 +155,7 @@ impl OneTimeSecret {
     }
 }
 
-/// The ids given last.
+/// The ids given last, and what became of them.
 #[derive(Default, Encode, Decode)]
 #[cbor(map)]
 pub(super) struct PrekeyIds {
@@ -163,6 +163,10 @@ pub(super) struct PrekeyIds {
     pub(super) signed: u32,
     #[n(1)]
     pub(super) one_time: u32,
+    /// The newest signed prekey that the server is known to have had.
+    #[n(2)]
+    #[cbor(default)]
+    pub(super) published: u32,
 }
 
 impl Record for PrekeyIds {
@@ -194,6 +198,11 @@ impl OwnList {
     pub(super) fn current(records: &Records) -> Option<SignedDeviceList> {
         let lists = records.list::<Self>(&[]).into_iter().rev();
         lists.map(|(_, own)| own).find(|own| own.published).map(|own| own.list)
+    }
+
+    /// The newest list that was signed here, whether or not the server is known to have it.
+    pub(super) fn newest(records: &Records) -> Option<SignedDeviceList> {
+        records.list::<Self>(&[]).pop().map(|(_, own)| own.list)
     }
 }
 
@@ -269,6 +278,7 @@ impl Turn<'_> {
         account.published = true;
         self.records.put(&RecordKey::only(), &account);
         self.list_published(1);
+        self.prekey_published(1);
         self.tell(Event::AccountReady { account: account.view() });
         if proved { self.device_ready() } else { self.prove() }
     }
@@ -325,6 +335,12 @@ impl Turn<'_> {
         if let Some(own) = self.records.get(&key) {
             self.records.put(&key, &OwnList { published: true, ..own });
         }
+    }
+
+    pub(super) fn prekey_published(&mut self, id: u32) {
+        let ids: PrekeyIds = self.records.get(&RecordKey::only()).unwrap_or_default();
+        let published = ids.published.max(id.min(ids.signed));
+        self.records.put(&RecordKey::only(), &PrekeyIds { published, ..ids });
     }
 
     pub(super) fn new_signed_prekey(&mut self, account: &Account) -> SignedPrekey {

@@ -5,8 +5,8 @@ use super::purpose::Purpose;
 use super::records::{Record, RecordKey};
 use super::requests::{Answer, Method};
 use super::turn::Turn;
-use crate::certificate::SenderCertificate;
-use crate::limits::CERTIFICATE_LONGEST;
+use crate::certificate::{CertificateError, SenderCertificate};
+use crate::limits::{CERTIFICATE_LONGEST, CLOCK_SKEW};
 use crate::types::{DAY, HOUR, Key, UnixTime};
 use crate::wire::{Certificate, ServerInfo};
 use minicbor::{Decode, Encode};
@@ -41,8 +41,8 @@ impl Record for OwnCertificate {
 
 /// A certificate with less than this left is renewed.
 const CERTIFICATE_MARGIN: i64 = 10 * HOUR;
-/// A certificate under an unknown key makes the server's keys be asked for again after this long.
-const KEYS_TRUSTED: Millis = 10 * MINUTE;
+/// The server's keys are asked for at every sign-in, and then about once a day.
+const A_DAY: Millis = DAY * SECOND;
 const SECOND: Millis = 1_000;
 const MINUTE: Millis = 60 * SECOND;
 
@@ -61,9 +61,20 @@ impl Turn<'_> {
         self.try_held_envelopes();
     }
 
-    /// Whether the server's certificate keys may have changed since they were asked for.
-    pub(super) fn may_have_new_certificate_keys(&self) -> bool {
-        self.memory.upkeep.server_known_at.is_none_or(|at| self.now - at > KEYS_TRUSTED)
+    /// The server's keys, at a random moment of each day. Never because of something received: a
+    /// server could mark a sender by a certificate key of their own, and see who asks for it.
+    pub(super) fn ask_server_info_if_due(&mut self) {
+        if self.memory.upkeep.server_at.is_some_and(|at| at <= self.now) {
+            let at = self.now + self.around(A_DAY);
+            self.memory.upkeep.server_at = Some(at);
+            self.ask_server_info();
+        }
+    }
+
+    /// Whether the server has told its certificate keys since whatever was stored in that hour.
+    pub(super) fn server_known_since(&self, stored: UnixTime) -> bool {
+        let settled = stored.plus(HOUR + CLOCK_SKEW);
+        self.memory.upkeep.server_known_at.is_some_and(|at| at.div_euclid(SECOND) >= settled.0)
     }
 
     /// The certificate, where it is still good for `seconds` more.
@@ -72,8 +83,14 @@ impl Turn<'_> {
         (certificate.valid_until.since(self.time()) > seconds).then_some(certificate)
     }
 
+    /// Not before the server has told the keys that the certificate will be held against.
+    pub(super) fn certificate_due_at(&self) -> Option<Millis> {
+        let upkeep = &self.memory.upkeep;
+        upkeep.certificate_at.filter(|_| upkeep.server_known_at.is_some())
+    }
+
     pub(super) fn fetch_certificate_if_due(&mut self) {
-        if self.memory.upkeep.certificate_at.is_none_or(|at| at > self.now) {
+        if self.certificate_due_at().is_none_or(|at| at > self.now) {
             return;
         }
         // The answer plans the next one.
@@ -98,6 +115,10 @@ impl Turn<'_> {
         let Some(Certificate { certificate }) = answer.read() else { return };
         let Some(account) = self.account() else { return };
         let Ok(read) = SenderCertificate::from_cbor(&certificate.0) else { return };
+        if !self.is_signed_by_the_server(&read) {
+            // A key that the server does not tell is a mark, or newer than what it told.
+            return self.ask_server_info();
+        }
         let lasts = (1..=CERTIFICATE_LONGEST + DAY).contains(&read.valid_until.since(self.time()));
         let mine = lasts
             && read.phone == account.phone
@@ -112,5 +133,15 @@ impl Turn<'_> {
                 self.plan_certificate(valid_until);
             }
         }
+    }
+
+    /// Others hold the certificate against the keys that the server tells everybody, so its own
+    /// device does as well. How long it lasts is looked at apart, with more patience for a clock
+    /// that is off.
+    fn is_signed_by_the_server(&self, certificate: &SenderCertificate) -> bool {
+        let server: Option<ServerRecord> = self.records.get(&RecordKey::only());
+        let keys = server.map(|server| server.certificate_keys).unwrap_or_default();
+        let refusal = certificate.check(&keys, self.time()).err();
+        !matches!(refusal, Some(CertificateError::Form | CertificateError::Signature))
     }
 }

@@ -7,7 +7,7 @@ use super::records::{Record, RecordKey};
 use super::turn::Turn;
 use crate::channel::{Channel, ChannelId};
 use crate::types::{DAY, DeviceId, Key, UnixTime};
-use crate::wire::ListedDevice;
+use crate::wire::{ListedDevice, SignedDeviceList};
 use minicbor::{Decode, Encode};
 
 /// Another person's device: `peer/<contact>/<device>`.
@@ -85,6 +85,40 @@ impl Turn<'_> {
         let unanswered = !record.channel.is_answered();
         let stale = unanswered && self.time().since(record.begun_at) > UNANSWERED_LIFE;
         (!stale).then_some(record)
+    }
+
+    /// Keeps a channel of a device's earlier state, which has been written in before that state began
+    /// anew: behind the channels of now, none of which it may displace.
+    pub(super) fn keep_behind(&mut self, record: &ChannelRecord) {
+        let id = *record.channel.id();
+        let key = PeerDevice::key(record.contact, &record.channel.peer().device_id);
+        match self.records.get(&key) {
+            Some(peer) if peer.registration_id != record.registration_id => {
+                let PeerDevice { device_key, registration_id, mut channels } = peer;
+                if !channels.contains(&id) {
+                    channels.push(id);
+                }
+                if channels.len() <= CHANNELS {
+                    self.records.put(&ChannelRecord::key(id), record);
+                    self.records.put(&key, &PeerDevice { device_key, registration_id, channels });
+                }
+            }
+            _ => self.activate(record),
+        }
+    }
+
+    /// Devices that their owner's newest list does not name any more.
+    pub(super) fn drop_unlisted_devices(&mut self, contact: ContactId, list: &SignedDeviceList) {
+        for (text, peer) in self.records.list::<PeerDevice>(&[&contact.to_text()]) {
+            let Ok(device_id) = text.parse::<DeviceId>() else { continue };
+            if list.devices.iter().any(|device| device.device_id == device_id) {
+                continue;
+            }
+            for channel in peer.channels {
+                self.records.delete(&ChannelRecord::key(channel));
+            }
+            self.records.delete(&PeerDevice::key(contact, &device_id));
+        }
     }
 
     /// Makes a channel the active one of its device: it is new, or has just received.

@@ -10,7 +10,7 @@ use super::records::{Record, RecordKey, Records};
 use super::requests::Method;
 use super::turn::Turn;
 use crate::types::{DAY, Key, MessageId, Phone, UnixTime};
-use crate::wire::{InboxReads, SignedDeviceList};
+use crate::wire::SignedDeviceList;
 use minicbor::{Decode, Encode};
 
 /// The longest own name for a contact, in characters.
@@ -190,21 +190,22 @@ impl Turn<'_> {
         });
     }
 
+    /// Everything from this contact has been seen, which is between the person and this vault.
+    ///
+    /// The server is not told. `POST /v1/inbox/reads` is for an account's other devices, and a
+    /// request with the letters of one conversation would group the mailbox by sender; besides,
+    /// what the only device has acknowledged is gone from the mailbox. Once a list names several
+    /// devices, this is the place to put the letters' ids into a pool, from which they leave at
+    /// random times and mixed with those of other conversations.
     pub(super) fn mark_read(&mut self, id: ContactId) {
-        let mut message_ids = Vec::new();
         for (text, seen) in self.records.list::<Seen>(&[&id.to_text()]) {
             if seen.unread
                 && let Ok(letter) = text.parse()
             {
                 self.records.put(&Seen::key(id, letter), &Seen { unread: false, ..seen });
-                message_ids.extend(seen.message_id);
             }
         }
         self.change_contact(id, |contact| contact.unread = 0);
-        for message_ids in message_ids.chunks(500).map(<[_]>::to_vec) {
-            let body = serde_json::to_string(&InboxReads { message_ids }).ok();
-            self.ask(Purpose::Mailbox, Method::Post, "/v1/inbox/reads", body);
-        }
     }
 
     pub(super) fn delete_letter(&mut self, id: ContactId, letter: LetterId, key: &str) {

@@ -12,20 +12,66 @@ use super::live::Acks;
 use super::outbound::OwnSession;
 use super::turn::Turn;
 use crate::content::Content;
+use crate::limits::{CLOCK_SKEW, ENVELOPE_AGE};
 use crate::sealing::{LetterBinding, open_letter};
 use crate::sessions::{SessionError, SessionId, SessionPart};
 use crate::sizes::ExpiryClass;
-use crate::types::{MessageId, UnixTime};
+use crate::types::{DAY, HOUR, SessionLabel, UnixTime};
 use crate::wire::{InboxEnvelope, InboxLetter};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// What waits in memory for something else to come first. It is not acknowledged, so that losing
-/// it costs a second fetch.
+/// What waits in memory for something else to come first, the oldest at the front. It is not
+/// acknowledged, so that losing it costs a second fetch.
 #[derive(Default)]
 pub(super) struct Held {
-    pub(super) envelopes: Vec<InboxEnvelope>,
-    letters: BTreeMap<SessionId, BTreeMap<MessageId, InboxLetter>>,
+    envelopes: VecDeque<InboxEnvelope>,
+    letters: VecDeque<(SessionId, InboxLetter)>,
     bytes: usize,
+    /// Envelopes of known devices with something unknown in them.
+    pub(super) unreadable: BTreeMap<ContactId, BTreeSet<SessionLabel>>,
+}
+
+impl Held {
+    pub(super) fn hold_envelope(&mut self, envelope: InboxEnvelope) {
+        let label = envelope.session_key_id;
+        if self.envelopes.iter().any(|other| other.session_key_id == label) {
+            return;
+        }
+        self.envelopes.push_back(envelope);
+        if self.envelopes.len() > HELD_ENVELOPES {
+            self.envelopes.pop_front();
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.envelopes.is_empty() && self.letters.is_empty()
+    }
+
+    pub(super) fn take_envelopes(&mut self) -> VecDeque<InboxEnvelope> {
+        std::mem::take(&mut self.envelopes)
+    }
+
+    pub(super) fn hold_letter(&mut self, session: SessionId, letter: InboxLetter) {
+        if self.letters.iter().any(|(_, other)| other.message_id == letter.message_id) {
+            return;
+        }
+        self.bytes += letter.encrypted_content.0.len();
+        self.letters.push_back((session, letter));
+        while self.bytes > HELD_BYTES {
+            let Some((_, oldest)) = self.letters.pop_front() else { return };
+            self.bytes -= oldest.encrypted_content.0.len();
+        }
+    }
+
+    pub(super) fn take_letters(&mut self, session: SessionId) -> Vec<InboxLetter> {
+        let (taken, left): (VecDeque<_>, VecDeque<_>) =
+            self.letters.drain(..).partition(|(other, _)| *other == session);
+        self.letters = left;
+        let taken: Vec<InboxLetter> = taken.into_iter().map(|(_, letter)| letter).collect();
+        self.bytes -= taken.iter().map(|letter| letter.encrypted_content.0.len()).sum::<usize>();
+        taken
+    }
 }
 
 /// What became of a letter.
@@ -38,41 +84,47 @@ enum Fate {
     Unopened,
 }
 
-/// The most bytes of letters that are held in memory; what is beyond comes again with the next
-/// connection.
+/// The most bytes of letters that are held in memory; what had to give way comes again with the
+/// next connection.
 const HELD_BYTES: usize = 8 << 20;
+/// The most envelopes that are held in memory.
+const HELD_ENVELOPES: usize = 1_000;
+/// Nothing lies in a mailbox for longer.
+const STORED_LONGEST: i64 = ENVELOPE_AGE + DAY;
 const AN_HOUR: Millis = 3_600_000;
 
 impl Turn<'_> {
     pub(super) fn receive_letter(&mut self, letter: InboxLetter, acks: &mut Acks) {
         match self.take_letter(&letter) {
             Fate::Done => acks.letters.push(letter.message_id),
-            Fate::Early(session) => self.hold_letter(session, letter),
+            Fate::Early(session) => self.memory.held.hold_letter(session, letter),
             Fate::Unopened => {}
         }
     }
 
-    fn hold_letter(&mut self, session: SessionId, letter: InboxLetter) {
-        let held = &mut self.memory.held;
-        let bytes = letter.encrypted_content.0.len();
-        if held.bytes + bytes <= HELD_BYTES {
-            let letters = held.letters.entry(session).or_default();
-            if letters.insert(letter.message_id, letter).is_none() {
-                held.bytes += bytes;
-            }
-        }
+    /// Whether something can have been stored in that hour and still be in the mailbox. The checks of
+    /// certificates, lists and sessions rest on it, and it is the server's word alone.
+    pub(super) fn may_be_stored_at(&self, stored: UnixTime) -> bool {
+        let age = self.time().since(stored);
+        (-(HOUR + CLOCK_SKEW)..=STORED_LONGEST).contains(&age)
+    }
+
+    /// Whatever is not acknowledged comes again, on a new connection or with a new pass.
+    pub(super) fn let_held_go(&mut self) {
+        self.memory.held = Held::default();
     }
 
     /// A session has become known.
     pub(super) fn try_held_letters(&mut self, session: SessionId, acks: &mut Acks) {
-        for (_, letter) in self.memory.held.letters.remove(&session).unwrap_or_default() {
-            let held = &mut self.memory.held;
-            held.bytes = held.bytes.saturating_sub(letter.encrypted_content.0.len());
+        for letter in self.memory.held.take_letters(session) {
             self.receive_letter(letter, acks);
         }
     }
 
     fn take_letter(&mut self, letter: &InboxLetter) -> Fate {
+        if !self.may_be_stored_at(letter.timestamp) {
+            return Fate::Unopened;
+        }
         let Some(opened) = self.open_seal(letter) else { return Fate::Unopened };
         let Ok(part) = SessionPart::parse(&opened) else { return Fate::Unopened };
         if self.records.has(&OwnSession::key(part.session_id)) {
@@ -83,12 +135,15 @@ impl Turn<'_> {
         let Some(known) = known else { return Fate::Early(part.session_id) };
         match known.session.decrypt(&part, letter.timestamp) {
             Ok((session, content)) => {
-                let contact = known.contact;
-                self.records.put(&key, &InSession { session, ..known });
+                let (contact, mut taken) = (known.contact, known.taken);
+                taken.push(letter.message_id);
+                self.records.put(&key, &InSession { session, taken, ..known });
                 self.take_content(contact, letter, content);
                 Fate::Done
             }
-            Err(SessionError::Repeated) => Fate::Done,
+            Err(SessionError::Repeated) if known.taken.contains(&letter.message_id) => Fate::Done,
+            // Also another letter under a number that was used: its sender went back to an earlier
+            // state. It cannot be opened, and saying that it was would lose it silently.
             Err(_) => Fate::Unopened,
         }
     }

@@ -50,9 +50,10 @@ impl Turn<'_> {
         self.memory.live = true;
         self.memory.polling = Polling::default();
         self.give_up(|purpose| matches!(purpose, Purpose::EnvelopePage | Purpose::InboxPage));
+        self.let_held_go();
+        self.hurry_after_trouble();
     }
 
-    /// What was held of letters comes again with the next connection.
     pub(super) fn live_closed(&mut self) {
         self.memory.live = false;
         if self.memory.session == Session::Ready {
@@ -115,6 +116,7 @@ impl Turn<'_> {
         if due && ready && !self.memory.polling.under_way {
             self.memory.polling.under_way = true;
             self.memory.polling.next = None;
+            self.let_held_go();
             self.ask_envelopes(None);
         }
     }

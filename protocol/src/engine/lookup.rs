@@ -103,19 +103,17 @@ impl Turn<'_> {
         self.records.put(&CachedBundle::key(contact), &record);
     }
 
-    /// The contact's keys, checked, where they are fresh enough to make a session from.
-    pub(super) fn fresh_bundle(
-        &self,
-        id: ContactId,
-        contact: &Contact,
-    ) -> Option<Result<VerifiedBundle, BundleError>> {
+    /// The contact's keys, checked, where they are fresh enough to make a session from. Those that
+    /// held when they came and do not hold any more, because the contact's list has moved on or a
+    /// prekey has aged, are stale: what the server serves now decides.
+    pub(super) fn fresh_bundle(&self, id: ContactId, contact: &Contact) -> Option<VerifiedBundle> {
         let cached: CachedBundle = self.records.get(&CachedBundle::key(id))?;
         let age = self.now - cached.fetched_at;
         if cached.used || !(0..BUNDLE_LIFE).contains(&age) {
             return None;
         }
         let bundle: KeyBundle = serde_json::from_str(&cached.json).ok()?;
-        Some(self.check(&bundle, contact))
+        self.check(&bundle, contact).ok()
     }
 
     /// Checks a bundle against what is known of the contact. A list of the known version has to be
@@ -143,7 +141,7 @@ impl Turn<'_> {
         if self.is_asked(|purpose| *purpose == (Purpose::Lookup { contact: id })) {
             return;
         }
-        let prekeys = match self.devices_without_channel(id) {
+        let prekeys = match self.devices_without_channel(id, contact) {
             Some(devices) => WantedPrekeys::Devices(devices),
             None => WantedPrekeys::All,
         };
@@ -154,11 +152,10 @@ impl Turn<'_> {
     }
 
     /// Of the devices known so far; `None` where none is known.
-    fn devices_without_channel(&self, id: ContactId) -> Option<Vec<DeviceId>> {
-        let cached: CachedBundle = self.records.get(&CachedBundle::key(id))?;
-        let bundle: KeyBundle = serde_json::from_str(&cached.json).ok()?;
+    fn devices_without_channel(&self, id: ContactId, contact: &Contact) -> Option<Vec<DeviceId>> {
+        let list = contact.list.as_ref()?;
         let own = self.account().map(|account| account.device_id);
-        let devices = bundle.device_list.devices.iter();
+        let devices = list.devices.iter();
         let without = devices
             .filter(|device| Some(device.device_id) != own)
             .filter(|device| self.live_channel(id, device).is_none());
@@ -167,6 +164,7 @@ impl Turn<'_> {
 
     pub(super) fn lookup_answered(&mut self, id: ContactId, answer: &Answer) {
         let Some(contact) = self.contact(id) else { return };
+        self.end_quiet(id);
         if answer.problem().as_deref() == Some(problems::NO_SUCH_MAILBOX) {
             return self.fail_letters(id, FailReason::NoSuchMailbox);
         }

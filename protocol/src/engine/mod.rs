@@ -13,6 +13,7 @@
 //! | `contacts`, `lookup` | people and their keys |
 //! | `outbox`, `outbound`, `outcomes` | letters going out, their sessions, and the answers |
 //! | `live`, `envelopes`, `inbox` | letters coming in |
+//! | `rest` | why nothing goes out in the same step |
 //! | `channels`, `base_keys` | channels to other devices |
 //! | `letters` | the records that the host shows |
 //!
@@ -23,9 +24,9 @@
 //! | --- | --- |
 //! | `account` | the number, the identity and device secrets |
 //! | `messaging/<version>` | messaging secrets, while something sealed to them can arrive |
-//! | `signed-prekey/<id>` | signed prekeys' secrets, for 53 days |
+//! | `signed-prekey/<id>` | signed prekeys' secrets, for 54 days |
 //! | `base-key/<prekey id>/<key>` | handshakes accepted with a signed prekey, as long as it |
-//! | `one-time/<id>` | one-time prekeys' secrets, until used, at most 136 days |
+//! | `one-time/<id>` | one-time prekeys' secrets, until used, at most 137 days |
 //! | `prekey-ids` | the ids given last |
 //! | `own-list/<version>` | own device lists, while letters made for them can arrive |
 //! | `server`, `certificate` | the server's certificate keys, the own certificate |
@@ -60,6 +61,7 @@ mod purpose;
 mod records;
 mod renewal;
 mod requests;
+mod rest;
 mod retries;
 mod session;
 mod sweep;

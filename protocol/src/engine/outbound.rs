@@ -146,17 +146,14 @@ impl Turn<'_> {
                 self.look_up(id, contact);
                 Opening::LookingUp
             }
-            Some(Err(error)) => Opening::Refused(error),
-            Some(Ok(bundle)) if self.devices_to_write_to(id, &bundle).is_empty() => {
+            Some(bundle) if self.devices_to_write_to(id, &bundle).is_empty() => {
                 self.bundle_used(id);
                 Opening::AllDormant
             }
-            Some(Ok(bundle)) => {
-                match self.make_session(id, contact, &account, certificate, &bundle) {
-                    Some(session) => Opening::New(session),
-                    None => Opening::Refused(BundleError::Prekey),
-                }
-            }
+            Some(bundle) => match self.make_session(id, contact, &account, certificate, &bundle) {
+                Some(session) => Opening::New(session),
+                None => Opening::Refused(BundleError::Prekey),
+            },
         }
     }
 

@@ -104,6 +104,7 @@ impl Turn<'_> {
             body: text.into_bytes(),
             state: LetterState::Waiting { reason: None },
         };
+        self.end_quiet(id);
         self.put_outgoing(&Outgoing { letter, under_way: None });
     }
 
@@ -142,6 +143,7 @@ impl Turn<'_> {
         self.records.delete(&CachedBundle::key(id));
         self.records.delete(&OutSession::key(id));
         self.records.delete(&Sending::key(id));
+        self.end_quiet(id);
         let queued = Outgoing { under_way: None, ..outgoing };
         self.set_state(queued, LetterState::Waiting { reason: None });
     }
@@ -154,11 +156,18 @@ impl Turn<'_> {
     }
 
     pub(super) fn send_waiting_letters(&mut self) {
+        self.end_rest();
         for id in self.contacts_written_to() {
-            if let Some(contact) = self.contact(id) {
+            if let Some(contact) = self.contact(id)
+                && !self.is_quiet(id)
+            {
                 self.send_to(id, &contact);
             }
         }
+    }
+
+    pub(super) fn has_letters_to_send(&self) -> bool {
+        !self.contacts_written_to().is_empty()
     }
 
     fn contacts_written_to(&self) -> Vec<ContactId> {
@@ -249,7 +258,8 @@ impl Turn<'_> {
 
     pub(super) fn next_letter_at(&self) -> Option<Millis> {
         let waiting = self.contacts_written_to().into_iter();
-        waiting.filter_map(|id| self.sending(id).hold_until).filter(|at| *at > self.now).min()
+        let holds = waiting.filter_map(|id| self.sending(id).hold_until);
+        holds.filter(|at| *at > self.now).chain(self.next_resumption_at()).min()
     }
 
     /// Nothing that waits for this contact can go out.

@@ -22,9 +22,10 @@ impl Turn<'_> {
         session: Bytes<16>,
         answer: &Answer,
     ) {
+        self.end_quiet(id);
         let outgoing = self.outgoing(id, letter).map(|o| Outgoing { under_way: None, ..o });
         match answer.status {
-            200..300 => self.letter_sent(id, session, outgoing),
+            202 => self.letter_sent(id, session, outgoing),
             409 => {
                 self.list_moved(id, session);
                 if let Some(outgoing) = outgoing {

@@ -115,6 +115,11 @@ impl Purpose {
         )
     }
 
+    /// Whether it brings a letter to a mailbox.
+    pub(super) fn is_letter(&self) -> bool {
+        matches!(self, Self::Letter { .. })
+    }
+
     /// Whether it may go out before the session has proved the device key.
     pub(super) fn needs_no_proof(&self) -> bool {
         use Purpose::*;

@@ -130,6 +130,9 @@ impl Turn<'_> {
             if let Some(version) = list {
                 self.list_published(version);
             }
+            if let Some(id) = prekey {
+                self.prekey_published(id);
+            }
             self.plan_renewal();
             self.check_keys();
         } else if answer.problem().as_deref() == Some(problems::STALE_KEYS) {
@@ -155,28 +158,46 @@ impl Turn<'_> {
                 self.records.delete(&OwnList::key(version));
             }
         }
+        self.prekey_published(status.signed_prekey_id);
         let ids: PrekeyIds = self.records.get(&RecordKey::only()).unwrap_or_default();
         if ids.signed > status.signed_prekey_id {
             self.withdraw_renewal(None, Some(ids.signed));
         }
     }
 
+    /// Takes back what the server has not taken. What it is known to have had stays, whatever it
+    /// says now: others may hold that prekey, and an id is never given twice.
     fn withdraw_renewal(&mut self, list: Option<u64>, prekey: Option<u32>) {
         if let Some(version) = list {
-            self.records.delete(&OwnList::key(version));
+            let key = OwnList::key(version);
+            if self.records.get(&key).is_some_and(|own: OwnList| !own.published) {
+                self.records.delete(&key);
+            }
         }
         let mut ids: PrekeyIds = self.records.get(&RecordKey::only()).unwrap_or_default();
-        if let Some(id) = prekey.filter(|id| *id == ids.signed) {
+        if let Some(id) = prekey.filter(|id| *id == ids.signed && *id > ids.published) {
             self.records.delete(&SignedPrekeySecret::key(id));
             ids.signed -= 1;
             self.records.put(&RecordKey::only(), &ids);
         }
     }
 
+    /// Not while a renewal is in doubt: the server may or may not have it.
     fn check_keys(&mut self) {
+        if self.is_renewal_unsettled() {
+            return;
+        }
         let Some(digest) = self.served_digest() else { return };
         let body = serde_json::to_string(&crate::wire::CheckKeys { digest }).ok();
         self.ask(Purpose::CheckKeys, Method::Post, "/v1/keys/check", body);
+    }
+
+    fn is_renewal_unsettled(&self) -> bool {
+        let ids: PrekeyIds = self.records.get(&RecordKey::only()).unwrap_or_default();
+        let mut lists = self.records.list::<OwnList>(&[]).into_iter();
+        ids.signed > ids.published
+            || lists.any(|(_, own)| !own.published)
+            || self.is_asked(|purpose| matches!(purpose, Purpose::RenewKeys { .. }))
     }
 
     /// What the server should be serving for this device.

@@ -28,6 +28,10 @@ pub(super) struct Pending {
     pub(super) token: Option<Bytes<32>>,
     #[n(4)]
     pub(super) body: Option<String>,
+    /// Another token was taken, and is not tried before; kept, so that opening the vault anew does
+    /// not try it at once.
+    #[n(5)]
+    pub(super) not_before: Option<Millis>,
 }
 
 impl Record for Pending {
@@ -61,27 +65,31 @@ impl Method {
 
 /// How a request fares, in memory.
 pub(super) struct Flight {
-    purpose: Purpose,
-    sealed: bool,
+    pub(super) purpose: Purpose,
+    pub(super) sealed: bool,
     /// Kept here where it is no record.
     pending: Option<Pending>,
     pub(super) tries: u32,
     /// When it goes out next; `None` while it is under way.
     pub(super) next: Option<Millis>,
+    /// It waits because of the network or the server's trouble, and nothing else.
+    pub(super) troubled: bool,
 }
 
 impl Flight {
     fn new(pending: &Pending) -> Self {
         let (purpose, sealed) = (pending.purpose.clone(), pending.token.is_some());
-        Self { purpose, sealed, pending: None, tries: 0, next: None }
+        Self { purpose, sealed, pending: None, tries: 0, next: None, troubled: false }
     }
 }
 
-/// The flights of requests that were committed and never answered, due at once.
+/// The flights of requests that were committed and never answered, due at once but for those that
+/// wait for the time of another token.
 pub(super) fn unanswered(records: &Records) -> BTreeMap<RequestId, Flight> {
     let kept = records.list::<Pending>(&[]).into_iter();
     kept.filter_map(|(id, pending)| {
-        Some((id.parse().ok()?, Flight { next: Some(Millis::MIN), ..Flight::new(&pending) }))
+        let next = Some(pending.not_before.unwrap_or(Millis::MIN));
+        Some((id.parse().ok()?, Flight { next, ..Flight::new(&pending) }))
     })
     .collect()
 }
@@ -120,7 +128,8 @@ impl Turn<'_> {
         path: impl Into<String>,
         body: Option<String>,
     ) {
-        self.enqueue(Pending { purpose, method, path: path.into(), token: None, body });
+        let (path, token, not_before) = (path.into(), None, None);
+        self.enqueue(Pending { purpose, method, path, token, body, not_before });
     }
 
     /// Queues a request of the sealed half, with a token of its own.
@@ -130,7 +139,7 @@ impl Turn<'_> {
     pub(super) fn ask_sealed(&mut self, purpose: Purpose, path: &str, body: String) {
         let token = Some(self.take_token());
         let (method, path, body) = (Method::Post, path.to_owned(), Some(body));
-        self.enqueue(Pending { purpose, method, path, token, body });
+        self.enqueue(Pending { purpose, method, path, token, body, not_before: None });
     }
 
     pub(super) fn take_token(&mut self) -> Bytes<32> {
@@ -146,6 +155,11 @@ impl Turn<'_> {
         let flight = Flight { next: Some(self.now), ..Flight::new(&pending) };
         let pending = if kept { None } else { Some(pending) };
         self.memory.flights.insert(id, Flight { pending, ..flight });
+    }
+
+    /// What a request is for.
+    pub(super) fn purpose_of(&self, id: RequestId) -> Option<&Purpose> {
+        self.memory.flights.get(&id).map(|flight| &flight.purpose)
     }
 
     /// Whether a request of this purpose is queued or under way.
@@ -169,7 +183,7 @@ impl Turn<'_> {
             };
             if self.may_leave(&pending.purpose, pending.token.is_some()) {
                 if let Some(flight) = self.memory.flights.get_mut(&id) {
-                    flight.next = None;
+                    (flight.next, flight.troubled) = (None, false);
                 }
                 self.out.requests.push(outgoing(id, pending));
             }

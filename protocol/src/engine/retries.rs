@@ -20,13 +20,18 @@ pub(super) enum Delay {
     Patience,
 }
 
+/// How soon a sealed request that waited for the network leaves once it is back: at least, and up
+/// to so much more.
+const SOON: (Millis, Millis) = (300, 1_700);
 /// The most tokens that are given up in an hour.
 const REFUSED_AN_HOUR: usize = 3;
 const SECOND: Millis = 1_000;
 const MINUTE: Millis = 60 * SECOND;
 const AN_HOUR: Millis = 60 * MINUTE;
+/// No wait is longer.
+const LONGEST: Millis = 24 * AN_HOUR;
 
-/// When tokens were refused, so that at most three an hour are given up.
+/// When tokens were given up, and when those that wait will be, so that it is three an hour at most.
 #[derive(Default, Encode, Decode)]
 #[cbor(map)]
 pub(super) struct RefusedTokens {
@@ -50,6 +55,10 @@ impl Turn<'_> {
                 && answer.is(problems::DEVICE_SESSION_REQUIRED) =>
             {
                 self.again_once_proved(id);
+            }
+            // A letter is stored by `202` and by nothing else, least of all by a hotel's sign-in page.
+            200..=399 if pending.purpose.is_letter() && answer.status != 202 => {
+                self.again(id, &pending.purpose, Delay::Trouble, retry_after);
             }
             429 => self.again(id, &pending.purpose, Delay::Patience, retry_after),
             507 => self.again(id, &pending.purpose, Delay::Full, retry_after),
@@ -81,9 +90,30 @@ impl Turn<'_> {
         };
         let pause = most.min(first << tries.min(20));
         let asked = Millis::from(after.unwrap_or(0)) * SECOND;
-        let at = self.now + asked.min(24 * AN_HOUR) + self.around(pause);
+        let at = self.now + asked.min(LONGEST) + self.around(pause);
         self.plan(id, at);
+        if let Some(flight) = self.memory.flights.get_mut(&id) {
+            flight.troubled = why == Delay::Trouble && asked == 0;
+        }
         self.letter_delayed(purpose, why);
+    }
+
+    /// The network is back: what waited for nothing else does not wait its long pause out. Sealed
+    /// requests leave each at a moment of its own, so that they do not show that they belong
+    /// together.
+    pub(super) fn hurry_after_trouble(&mut self) {
+        let flights = self.memory.flights.iter();
+        let troubled: Vec<(RequestId, bool)> = flights
+            .filter(|(_, flight)| flight.troubled)
+            .map(|(id, flight)| (*id, flight.sealed))
+            .collect();
+        for (id, sealed) in troubled {
+            let (least, more) = if sealed { SOON } else { (0, 0) };
+            let soon = self.now + least + self.up_to(more);
+            if let Some(flight) = self.memory.flights.get_mut(&id) {
+                flight.next = flight.next.map(|at| at.min(soon));
+            }
+        }
     }
 
     /// Counts one more try, and gives how many there were before.
@@ -121,24 +151,32 @@ impl Turn<'_> {
         self.session_lost();
     }
 
-    /// That token is dropped, and another tried after a random delay; three an hour at most.
+    /// That token is dropped, and another tried after a random delay; three an hour at most, those
+    /// included that wait for their time already.
     fn token_refused(&mut self, id: RequestId, pending: Pending) {
-        let mut refused: RefusedTokens = self.records.get(&RecordKey::only()).unwrap_or_default();
-        refused.at.retain(|at| *at > self.now - AN_HOUR && *at <= self.now);
-        let wait = match refused.at.first() {
-            Some(first) if refused.at.len() >= REFUSED_AN_HOUR => first + AN_HOUR - self.now,
-            _ => 0,
-        };
-        refused.at.push(self.now);
-        self.records.put(&RecordKey::only(), &refused);
+        let slot = self.next_token_at();
         let token = Some(self.take_token());
         let purpose = pending.purpose.clone();
-        self.records.put(&key(id), &Pending { token, ..pending });
-        let at = self.now + wait + self.around(30 * SECOND);
+        let at = slot + self.around(30 * SECOND);
+        self.records.put(&key(id), &Pending { token, not_before: Some(at), ..pending });
         self.plan(id, at);
-        if wait > 0 {
+        if slot > self.now {
             self.letter_delayed(&purpose, Delay::Patience);
         }
+    }
+
+    /// Takes the next place among the three of an hour.
+    fn next_token_at(&mut self) -> Millis {
+        let mut refused: RefusedTokens = self.records.get(&RecordKey::only()).unwrap_or_default();
+        let counted = self.now - AN_HOUR + 1..=self.now + LONGEST;
+        refused.at.retain(|at| counted.contains(at));
+        let third_last = refused.at.len().checked_sub(REFUSED_AN_HOUR);
+        let free = third_last.and_then(|place| refused.at.get(place)).map(|at| at + AN_HOUR);
+        let slot = free.unwrap_or(self.now).clamp(self.now, self.now + LONGEST);
+        refused.at.push(slot);
+        refused.at.sort_unstable();
+        self.records.put(&RecordKey::only(), &refused);
+        slot
     }
 
     /// The clock was put back: what is planned stays as far off as it was.
@@ -148,10 +186,22 @@ impl Turn<'_> {
         }
     }
 
-    /// A random duration between half and one and a half times `pause`.
-    pub(super) fn around(&mut self, pause: Millis) -> Millis {
+    /// What was kept to wait does so for a day at most, wherever the clock stood then.
+    pub(super) fn cap_waits(&mut self) {
+        for flight in self.memory.flights.values_mut() {
+            flight.next = flight.next.map(|at| at.min(self.now + LONGEST));
+        }
+    }
+
+    /// A random duration between nothing and `most`.
+    fn up_to(&mut self, most: Millis) -> Millis {
         let mut bytes = [0; 4];
         self.rng.fill_bytes(&mut bytes);
-        pause / 2 + pause * Millis::from(u32::from_le_bytes(bytes)) / Millis::from(u32::MAX)
+        most * Millis::from(u32::from_le_bytes(bytes)) / Millis::from(u32::MAX)
+    }
+
+    /// A random duration between half and one and a half times `pause`.
+    pub(super) fn around(&mut self, pause: Millis) -> Millis {
+        pause / 2 + self.up_to(pause)
     }
 }

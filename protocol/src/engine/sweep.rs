@@ -5,7 +5,7 @@ use super::base_keys::BaseKey;
 use super::interface::Millis;
 use super::records::RecordKey;
 use super::turn::Turn;
-use crate::limits::SIGNED_PREKEY_REFUSED;
+use crate::limits::{ENVELOPE_AGE, SIGNED_PREKEY_REFUSED};
 use crate::types::DAY;
 
 /// How long a sender may keep a bundle before using a one-time prekey in it. Signed prekeys are
@@ -13,11 +13,11 @@ use crate::types::DAY;
 const BUNDLE_LIFE: i64 = 7 * DAY;
 /// How long a sender goes on naming a prekey in a channel that is not answered.
 const UNANSWERED_LIFE: i64 = 7 * DAY;
-/// Envelopes stay at the server this long.
-const ENVELOPE_LIFE: i64 = 32 * DAY;
-/// 53 days.
+/// Envelopes stay at the server for 32 days, rounded up to the day.
+const ENVELOPE_LIFE: i64 = ENVELOPE_AGE + DAY;
+/// 54 days.
 const SIGNED_PREKEY_KEPT: i64 = SIGNED_PREKEY_REFUSED + UNANSWERED_LIFE + ENVELOPE_LIFE;
-/// The server gives one-time prekeys out for 90 days.
+/// The server gives one-time prekeys out for 90 days: 137 days.
 const ONE_TIME_KEPT: i64 = 90 * DAY + BUNDLE_LIFE + UNANSWERED_LIFE + ENVELOPE_LIFE;
 /// A letter may be made for a list until the list is refused, and lie for 30 days.
 const OWN_LIST_KEPT: i64 = 14 * DAY + ENVELOPE_LIFE;

@@ -6,6 +6,7 @@ use super::live::Polling;
 use super::purpose::Purpose;
 use super::records::Records;
 use super::requests::{Answer, Flight};
+use super::rest::Rest;
 use super::session::Session;
 use super::upkeep::Upkeep;
 use crate::types::UnixTime;
@@ -20,6 +21,7 @@ pub(super) struct Memory {
     pub(super) live: bool,
     pub(super) polling: Polling,
     pub(super) held: Held,
+    pub(super) rest: Rest,
     pub(super) upkeep: Upkeep,
     /// The clock at the last step.
     pub(super) clock: Millis,
@@ -38,11 +40,16 @@ impl Turn<'_> {
     /// Takes one input up, then does everything else that is due.
     pub(super) fn run(mut self, input: Input) -> Output {
         self.follow_the_clock();
+        let received = self.is_receiving(&input);
         self.take(input);
         self.keep_up();
         self.poll();
         self.drop_outlived();
-        self.send_waiting_letters();
+        if received {
+            self.resume_sending_later();
+        } else {
+            self.send_waiting_letters();
+        }
         self.dispatch();
         self.out.writes = self.records.take_writes();
         self.out.wake_at = self.wake_at();
@@ -52,10 +59,14 @@ impl Turn<'_> {
     /// A clock that was put back does not make everything wait for the moment it showed before.
     fn follow_the_clock(&mut self) {
         let back = self.memory.clock.saturating_sub(self.now);
+        if self.memory.clock == 0 {
+            self.cap_waits();
+        }
         if back > 0 {
             self.put_back_requests(back);
             self.put_back_upkeep(back);
             self.put_back_polling(back);
+            self.put_back_rest(back);
         }
         self.memory.clock = self.now;
     }

@@ -13,7 +13,9 @@ pub(super) struct Upkeep {
     pub(super) refill_at: Option<(Millis, u32)>,
     pub(super) renew_at: Option<Millis>,
     pub(super) sweep_at: Option<Millis>,
-    /// When the server last told its certificate keys.
+    /// When the server is asked for its certificate keys again.
+    pub(super) server_at: Option<Millis>,
+    /// When it last told them.
     pub(super) server_known_at: Option<Millis>,
 }
 
@@ -21,7 +23,7 @@ impl Turn<'_> {
     /// A session has just proved the device key.
     pub(super) fn begin_upkeep(&mut self) {
         self.memory.upkeep = Upkeep { sweep_at: self.memory.upkeep.sweep_at, ..Upkeep::default() };
-        self.ask_server_info();
+        self.memory.upkeep.server_at = Some(self.now);
         self.memory.upkeep.status_at = Some(self.now);
         self.memory.upkeep.certificate_at = Some(self.now);
     }
@@ -30,6 +32,7 @@ impl Turn<'_> {
         self.sweep_if_due();
         self.prove_if_due();
         if self.memory.session == Session::Ready {
+            self.ask_server_info_if_due();
             self.fetch_certificate_if_due();
             self.ask_status_if_due();
             self.refill_if_due();
@@ -41,7 +44,8 @@ impl Turn<'_> {
         let upkeep = &self.memory.upkeep;
         let ready = self.memory.session == Session::Ready;
         let refill = upkeep.refill_at.map(|(at, _)| at);
-        let in_session = [upkeep.certificate_at, upkeep.status_at, refill, upkeep.renew_at];
+        let certificate = self.certificate_due_at();
+        let in_session = [upkeep.server_at, certificate, upkeep.status_at, refill, upkeep.renew_at];
         let always = [upkeep.sweep_at, upkeep.prove_at];
         let due = in_session.into_iter().filter(|_| ready).chain(always).flatten();
         due.min()
@@ -51,10 +55,12 @@ impl Turn<'_> {
         let upkeep = &mut self.memory.upkeep;
         let times = [
             &mut upkeep.prove_at,
+            &mut upkeep.server_at,
             &mut upkeep.certificate_at,
             &mut upkeep.status_at,
             &mut upkeep.renew_at,
             &mut upkeep.sweep_at,
+            &mut upkeep.server_known_at,
         ];
         times.into_iter().flatten().for_each(|at| *at = at.saturating_sub(by));
         upkeep.refill_at.iter_mut().for_each(|(at, _)| *at = at.saturating_sub(by));

@@ -341,7 +341,11 @@ fn a_session_key_is_refused_when_any_binding_is_wrong() {
         with(&|p| p.sender_list = other.sender_list.clone()),
         Some(PayloadError::List(ListError::Signature))
     );
-    assert_eq!(with(&|p| p.recipient_list_hash = Bytes([0; 32])), Some(PayloadError::ListsDiffer));
+    assert_eq!(
+        with(&|p| p.recipient_list_hash = Bytes([0; 32])),
+        Some(PayloadError::OwnListsDiffer)
+    );
+    assert_eq!(with(&|p| p.recipient_list_version += 1), Some(PayloadError::OwnListUnknown));
     assert_eq!(with(&|p| p.created_at = NOW.plus(-26 * HOUR - 1)), Some(PayloadError::Time));
     assert_eq!(with(&|p| p.created_at = NOW.plus(2 * HOUR + 1)), Some(PayloadError::Time));
     let pinned = letterbox_protocol::session_key::PayloadContext {

@@ -12,20 +12,20 @@ use crate::record::to_cbor;
 use crate::types::{Bytes, UnixTime};
 use crate::wire::{InboxEnvelope, InboxLetter, ListedDevice, ServerFrame};
 
-fn letters_frame(letters: Vec<InboxLetter>) -> ServerFrame {
+pub(super) fn letters_frame(letters: Vec<InboxLetter>) -> ServerFrame {
     ServerFrame::Letters { letters }
 }
 
-fn envelopes_frame(envelopes: Vec<InboxEnvelope>) -> ServerFrame {
+pub(super) fn envelopes_frame(envelopes: Vec<InboxEnvelope>) -> ServerFrame {
     ServerFrame::Envelopes { envelopes }
 }
 
-fn pending_letters(world: &World, who: usize) -> Vec<InboxLetter> {
+pub(super) fn pending_letters(world: &World, who: usize) -> Vec<InboxLetter> {
     let device = world.device(who).unwrap();
     world.server.accounts[&world.people[who].phone].pending(device)
 }
 
-fn pending_envelopes(world: &World, who: usize) -> Vec<InboxEnvelope> {
+pub(super) fn pending_envelopes(world: &World, who: usize) -> Vec<InboxEnvelope> {
     let device = world.device(who).unwrap();
     world.server.accounts[&world.people[who].phone].devices[&device].envelopes.clone()
 }
@@ -172,6 +172,10 @@ fn a_certificate_by_anybody_else_is_refused() {
     assert_eq!(world.people[BOB].count("channel"), 0);
     assert_eq!(world.people[BOB].count("one-time"), 100, "no prekey is used up");
     assert_eq!(pending_letters(&world, BOB).len(), 1);
+    assert_eq!(pending_envelopes(&world, BOB).len(), 1, "the server may have a new key");
+    world.pass(2 * A_DAY);
+    assert!(pending_envelopes(&world, BOB).is_empty(), "it has not");
+    assert!(world.contact(BOB, ALICE).is_none());
 }
 
 /// What the server does to Bob's keys, and what becomes of Alice's letter.
@@ -368,6 +372,7 @@ fn a_session_is_not_taken_beyond_its_time() {
     let phone = world.people[BOB].phone.clone();
     world.server.accounts.get_mut(&phone).unwrap().letters.clear();
     world.go_online(BOB);
+    world.now += 27 * AN_HOUR;
     world.inject(BOB, &letters_frame(vec![late(27)]));
     assert!(world.received(BOB, ALICE).is_empty());
     world.inject(BOB, &letters_frame(vec![late(25)]));

@@ -22,6 +22,10 @@ pub(super) struct Server {
     /// Every sealed request that was looked at, as `path body`.
     pub(super) sealed_log: Vec<String>,
     pub(super) certificates_issued: u32,
+    /// What the server tells as its certificate key, where that is not the one it signs with.
+    pub(super) told_key: Option<Key>,
+    /// Every request of the account half, as `method path`.
+    pub(super) account_log: Vec<String>,
 }
 
 pub(super) struct ServerAccount {
@@ -73,6 +77,8 @@ impl Server {
             refusals: Vec::new(),
             sealed_log: Vec::new(),
             certificates_issued: 0,
+            told_key: None,
+            account_log: Vec::new(),
         }
     }
 
@@ -177,6 +183,7 @@ impl Server {
         request: &Request,
     ) -> Reply {
         let path = request.path.split('?').next().unwrap();
+        self.account_log.push(format!("{} {path}", request.method));
         if (request.method, path) == ("GET", "/v1/server") {
             return ok(&self.info());
         }
@@ -228,7 +235,7 @@ impl Server {
             version: "1".into(),
             epoch: "e".into(),
             suites: vec![SUITE],
-            certificate_keys: vec![self.certificate_secret.public()],
+            certificate_keys: vec![self.told_key.unwrap_or(self.certificate_secret.public())],
             limits: Limits { body: 1, letter: 1, devices: 8, one_time_prekeys: 100 },
             page: String::new(),
         }

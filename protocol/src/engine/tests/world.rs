@@ -2,7 +2,7 @@
 
 use super::server::{Cookie, Server};
 use crate::device_list::DeviceList;
-use crate::engine::account::Account;
+use crate::engine::account::{Account, OwnList};
 use crate::engine::*;
 use crate::types::{DeviceId, MessageId, Phone, SessionLabel, UnixTime};
 use crate::wire::{ClientFrame, ServerFrame};
@@ -30,10 +30,10 @@ pub(super) enum Crash {
 
 pub(super) struct Person {
     pub(super) phone: Phone,
-    engine: Engine,
+    pub(super) engine: Engine,
     pub(super) vault: BTreeMap<String, Vec<u8>>,
     pub(super) cookie: Cookie,
-    queue: VecDeque<Request>,
+    pub(super) queue: VecDeque<Request>,
     pub(super) events: Vec<Event>,
     pub(super) online: bool,
     /// The network takes requests to the server and loses the answers.
@@ -208,7 +208,7 @@ impl World {
         self.settle();
     }
 
-    fn reach_server(&mut self, who: usize, request: &Request) -> (u16, String) {
+    pub(super) fn reach_server(&mut self, who: usize, request: &Request) -> (u16, String) {
         let now = UnixTime(self.now.div_euclid(1_000));
         self.people[who].sealed_requests += u32::from(request.half == Half::Sealed);
         let cookie = &mut self.people[who].cookie;
@@ -345,6 +345,16 @@ impl World {
         panic!("somebody is woken without end: {wakes:?}");
     }
 
+    /// Somebody's device learns of a list that another of their devices has signed.
+    pub(super) fn tell_own_list(&mut self, who: usize) {
+        let person = &mut self.people[who];
+        let list = self.server.accounts[&person.phone].list.clone();
+        let (key, own) = (OwnList::key(list.version), OwnList { list, published: true });
+        person.engine.records.put(&key, &own);
+        let writes = person.engine.records.take_writes();
+        person.commit(&writes);
+    }
+
     /// Somebody's list is signed anew, as another of their devices would.
     pub(super) fn move_list(&mut self, who: usize) {
         let now = UnixTime(self.now.div_euclid(1_000));
@@ -355,6 +365,7 @@ impl World {
         let messaging = list.messaging_key;
         *list =
             DeviceList::sign(&account.identity, &person.phone, version, now, &messaging, devices);
+        self.tell_own_list(who);
     }
 
     // ---- what people do and see ----
