@@ -80,6 +80,13 @@ impl SealedSend {
     }
 }
 
+impl SealedSend {
+    /// Whose mailbox it is for.
+    pub fn destination(&self) -> &Phone {
+        &self.destination
+    }
+}
+
 /// One envelope a device, each of the one size; sorted by device.
 fn checked(mut envelopes: Envelopes) -> Result<Envelopes, BadSend> {
     envelopes.sort_by_key(|(device, _)| *device);

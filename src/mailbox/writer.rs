@@ -5,19 +5,24 @@ use crate::{
     db::{CredentialRow, Db, Error, LetterStore, Limits, SealedSend, SendOutcome},
 };
 use rand::{SeedableRng, rngs::StdRng};
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    hash::{BuildHasher as _, RandomState},
+    sync::Arc,
+};
 use tokio::{
-    sync::{Mutex, mpsc, oneshot, watch},
+    sync::{mpsc, oneshot, watch},
     task::JoinSet,
 };
 
 /// Sends written in one transaction at most.
 const BATCH: usize = 256;
 
-/// Sends that may wait for the next commit.
+/// Sends that may wait for the next commit, in all lanes together.
 const QUEUE: usize = 4_096;
 
-/// PostgreSQL commits side by side; SQLite has one writer.
+/// PostgreSQL commits side by side; SQLite has one writer. A mailbox's letters all go through one
+/// lane: its limits are exact, and two lanes never wait for each other over a letter.
 const POSTGRES_LANES: usize = 4;
 
 /// What is told after a commit: these devices have something new.
@@ -44,7 +49,8 @@ struct Waiting {
 /// Where sends are handed in. Cheap to clone; the writer ends when [`Writer::drain`] is called.
 #[derive(Clone)]
 pub struct MailboxWriter {
-    queue: mpsc::Sender<Waiting>,
+    lanes: Arc<[mpsc::Sender<Waiting>]>,
+    hasher: RandomState,
 }
 
 /// The running writer. Dropped without [`Writer::drain`], it stops where it stands, and waiting
@@ -63,24 +69,25 @@ pub fn start(
     mut rng: StdRng,
     wake: OnStored,
 ) -> (MailboxWriter, Writer) {
-    let lanes = if matches!(db, Db::Sqlite { .. }) { 1 } else { POSTGRES_LANES };
-    let (queue, receiver) = mpsc::channel(QUEUE);
+    let count = if matches!(db, Db::Sqlite { .. }) { 1 } else { POSTGRES_LANES };
     let (closing, closed) = watch::channel(false);
-    let receiver = Arc::new(Mutex::new(receiver));
-    let store = Arc::new(LetterStore::new(db, limits));
     let mut running = JoinSet::new();
-    for _ in 0..lanes {
+    let mut lanes = Vec::with_capacity(count);
+    for _ in 0..count {
+        let (sender, queue) = mpsc::channel(QUEUE / count);
         let lane = Lane {
-            store: Arc::clone(&store),
-            queue: Arc::clone(&receiver),
+            store: LetterStore::new(db.clone(), limits),
+            queue,
             closing: closed.clone(),
             clock: clock.clone(),
             rng: StdRng::from_rng(&mut rng),
             wake: Arc::clone(&wake),
         };
+        lanes.push(sender);
         running.spawn(lane.run());
     }
-    (MailboxWriter { queue }, Writer { closing, lanes: running })
+    let writer = MailboxWriter { lanes: lanes.into(), hasher: RandomState::new() };
+    (writer, Writer { closing, lanes: running })
 }
 
 impl MailboxWriter {
@@ -91,8 +98,15 @@ impl MailboxWriter {
     /// may be sent again.
     pub async fn store(&self, send: SealedSend) -> Result<SendOutcome, WriteError> {
         let (answer, answered) = oneshot::channel();
-        self.queue.send(Waiting { send, answer }).await.map_err(|_| WriteError::Closed)?;
+        let lane = self.lane_of(&send).ok_or(WriteError::Closed)?;
+        lane.send(Waiting { send, answer }).await.map_err(|_| WriteError::Closed)?;
         answered.await.map_err(|_| WriteError::Closed)?.map_err(WriteError::Database)
+    }
+
+    /// The mailbox's lane, by a hash that nobody outside can foresee.
+    fn lane_of(&self, send: &SealedSend) -> Option<&mpsc::Sender<Waiting>> {
+        let hash = usize::try_from(self.hasher.hash_one(send.destination()) >> 1).unwrap_or(0);
+        self.lanes.get(hash.checked_rem(self.lanes.len())?)
     }
 }
 
@@ -105,8 +119,8 @@ impl Writer {
 }
 
 struct Lane {
-    store: Arc<LetterStore>,
-    queue: Arc<Mutex<mpsc::Receiver<Waiting>>>,
+    store: LetterStore,
+    queue: mpsc::Receiver<Waiting>,
     closing: watch::Receiver<bool>,
     clock: Clock,
     rng: StdRng,
@@ -121,16 +135,14 @@ impl Lane {
     }
 
     /// Everything that waits, up to a batch; waits itself only where nothing does.
-    async fn next_batch(&self) -> Option<Vec<Waiting>> {
-        let mut closing = self.closing.clone();
-        let mut queue = self.queue.lock().await;
+    async fn next_batch(&mut self) -> Option<Vec<Waiting>> {
         let mut batch = Vec::new();
         loop {
             tokio::select! {
                 biased;
-                taken = queue.recv_many(&mut batch, BATCH) => return (taken > 0).then_some(batch),
+                taken = self.queue.recv_many(&mut batch, BATCH) => return (taken > 0).then_some(batch),
                 // Closed, the queue takes nothing more and gives out what it holds.
-                _ = closing.wait_for(|closing| *closing) => queue.close(),
+                _ = self.closing.wait_for(|closing| *closing) => self.queue.close(),
             }
         }
     }

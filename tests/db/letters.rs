@@ -5,7 +5,7 @@ use crate::support::databases::{TestDb, on_both_engines, rng};
 use letterbox::db::{CredentialRow, LetterStore, Limits, SealedSend, SendOutcome::*};
 use letterbox_protocol::{
     types::{Blob, Bytes, DAY, MessageId, UnixTime},
-    wire::{AckStatus, InboxAck},
+    wire::{AckStatus, InboxAck, SealedMessage},
 };
 
 fn store(db: &TestDb) -> LetterStore {
@@ -245,6 +245,46 @@ on_both_engines! {
         ack(&db, &bob, 0, first, AckStatus::Delivered).await;
         let stored = store.store(&sends[3..4], NOW, rng).await.unwrap();
         assert_eq!(stored.outcomes, [Stored]);
+    }
+
+    async fn a_stored_letter_is_answered_so_by_a_full_mailbox(db) {
+        let rng = &mut rng();
+        let (bob, carol) = (person(&db, 1, 1, rng).await, person(&db, 2, 1, rng).await);
+        // The second letter fills the mailbox; a full one of envelopes is as full.
+        for (bob, limits) in [
+            (&bob, Limits { letters: 2, bytes: 1 << 30, envelopes: 100 }),
+            (&carol, Limits { letters: 100, bytes: 1 << 30, envelopes: 2 }),
+        ] {
+            let store = LetterStore::new(db.db.clone(), limits);
+            let letters = [0, 1].map(|_| {
+                let mut letter = message(bob, rng);
+                letter.session_keys = session_for(&bob.devices, rng);
+                letter
+            });
+            let mut other = message(bob, rng);
+            other.session_keys = session_for(&bob.devices, rng);
+            let mut sends = |letters: &[&SealedMessage]| -> Vec<_> {
+                let send = |letter: &&SealedMessage| {
+                    SealedSend::parse(token(rng), (*letter).clone()).unwrap()
+                };
+                letters.iter().map(send).collect()
+            };
+            // Doubled within one batch, and again in a later one, each time under a new token.
+            let [one, two] = &letters;
+            let batches = [
+                (sends(&[one, two, two, &other]), vec![Stored, Stored, Stored, MailboxFull]),
+                (sends(&[&other, one, two]), vec![MailboxFull, Stored, Stored]),
+            ];
+            for (batch, expected) in batches {
+                for _ in 0..2 {
+                    let stored = store.store(&batch, NOW, &mut crate::support::databases::rng()).await;
+                    assert_eq!(stored.unwrap().outcomes, expected);
+                }
+            }
+        }
+        assert_eq!(count(&db, "messages").await, 4);
+        assert_eq!(count(&db, "device_session_keys").await, 4);
+        assert_eq!(count(&db, "spent_tokens").await, 10);
     }
 
     async fn bytes_and_envelopes_have_limits_too(db) {

@@ -47,6 +47,26 @@ on_both_engines! {
         assert_eq!(woken, devices);
     }
 
+    async fn racing_sends_fill_a_mailbox_to_its_limit_and_no_further(db) {
+        let rng = &mut rng();
+        let bob = person(&db, 1, 1, rng).await;
+        let limits = Limits { letters: 100, ..Limits::default() };
+        let wake: writer::OnStored = Arc::new(|_: &[CredentialRow]| {});
+        let clock = Clock::manual(NOW);
+        let (writer, running) =
+            writer::start(db.db.clone(), limits, clock, crate::support::databases::rng(), wake);
+        let mut sending = tokio::task::JoinSet::new();
+        for _ in 0..1_200 {
+            let (writer, send) = (writer.clone(), send(&bob, rng));
+            sending.spawn(async move { writer.store(send).await.unwrap() });
+        }
+        let outcomes = sending.join_all().await;
+        let stored = outcomes.iter().filter(|outcome| **outcome == SendOutcome::Stored).count();
+        assert_eq!(stored, 100);
+        assert_eq!(count(&db, "messages").await, 100);
+        running.drain().await;
+    }
+
     async fn draining_writes_what_waits_and_takes_no_more(db) {
         let rng = &mut rng();
         let bob = person(&db, 1, 1, rng).await;

@@ -2,11 +2,11 @@
 
 use super::{
     facts::{Facts, Mailbox},
-    gauge::Gauge,
+    gauge::{self, Gauge},
 };
 use crate::db::{SealedSend, SendOutcome};
-use letterbox_protocol::types::{Bytes, DeviceId};
-use std::collections::HashMap;
+use letterbox_protocol::types::{Bytes, DeviceId, MessageId, Phone};
+use std::collections::{HashMap, HashSet};
 
 /// A send's outcome, and whether anything must be written for it.
 pub(super) struct Decision {
@@ -19,7 +19,7 @@ pub(super) struct Decision {
 /// as if the first had come long before.
 pub(super) fn decide(batch: &[&SealedSend], facts: &Facts, gauge: &mut Gauge) -> Vec<Decision> {
     let mut spent_here: HashMap<Bytes<32>, (Bytes<32>, SendOutcome)> = HashMap::new();
-    let mut envelopes = facts.envelopes.clone();
+    let mut so_far = SoFar { envelopes: facts.envelopes.clone(), stored: HashSet::new() };
     let mut decisions = Vec::with_capacity(batch.len());
     for send in batch {
         let token = &send.token;
@@ -32,7 +32,7 @@ pub(super) fn decide(batch: &[&SealedSend], facts: &Facts, gauge: &mut Gauge) ->
             }
             Some(_) => Decision { outcome: SendOutcome::TokenReused, write: false },
             None => {
-                let outcome = judge(send, facts, gauge, &mut envelopes);
+                let outcome = judge(send, facts, gauge, &mut so_far);
                 Decision { outcome, write: outcome.spent_status().is_some() }
             }
         };
@@ -44,11 +44,18 @@ pub(super) fn decide(batch: &[&SealedSend], facts: &Facts, gauge: &mut Gauge) ->
     decisions
 }
 
-fn judge(
-    send: &SealedSend,
+/// What the batch's earlier sends have taken up.
+struct SoFar<'a> {
+    /// Envelopes by user, the stored ones included.
+    envelopes: HashMap<i64, i64>,
+    stored: HashSet<(&'a Phone, MessageId)>,
+}
+
+fn judge<'a>(
+    send: &'a SealedSend,
     facts: &Facts,
     gauge: &mut Gauge,
-    envelopes: &mut HashMap<i64, i64>,
+    so_far: &mut SoFar<'a>,
 ) -> SendOutcome {
     let Some(mailbox) = facts.mailboxes.get(&send.destination) else {
         return SendOutcome::NoSuchMailbox;
@@ -56,13 +63,19 @@ fn judge(
     if mailbox.list_version != send.list_version || !envelopes_fit(send, mailbox) {
         return SendOutcome::StaleList;
     }
-    let held = envelopes.entry(mailbox.user).or_default();
-    let more = send.session.as_ref().map_or(0, |(_, sealed)| sealed.len());
-    let envelopes = held.saturating_add(i64::try_from(more).unwrap_or(i64::MAX));
+    // A letter that is there takes no room, whatever token it comes with this time.
+    let letter = (&send.destination, send.message_id);
+    if so_far.stored.contains(&letter) || facts.holds(letter.0, &letter.1) {
+        return SendOutcome::Stored;
+    }
+    let held = so_far.envelopes.entry(mailbox.user).or_default();
+    let more = gauge::envelopes(send);
+    let envelopes = held.saturating_add(more);
     if (more > 0 && envelopes > gauge.envelopes()) || !gauge.charge(send) {
         return SendOutcome::MailboxFull;
     }
     *held = envelopes;
+    so_far.stored.insert(letter);
     SendOutcome::Stored
 }
 

@@ -5,9 +5,9 @@ use crate::db::{
     columns::{Raw, Stamp},
     within,
 };
-use letterbox_protocol::types::{Bytes, DAY, DeviceId, Phone, UnixTime};
+use letterbox_protocol::types::{Bytes, DAY, DeviceId, MessageId, Phone, UnixTime};
 use sqlx::{AssertSqlSafe, Encode, FromRow, QueryBuilder, Sqlite, Type};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Seconds after which a signed prekey makes its device dormant: senders refuse it then.
 const DORMANT_AFTER: i64 = 14 * DAY;
@@ -21,6 +21,15 @@ pub(super) struct Facts {
     pub(super) mailboxes: HashMap<Phone, Mailbox>,
     /// Envelopes that a user's devices hold, for users who are to get some.
     pub(super) envelopes: HashMap<i64, i64>,
+    /// Letters of the batch that crowded mailboxes hold already.
+    pub(super) known: HashMap<Phone, HashSet<MessageId>>,
+}
+
+impl Facts {
+    /// Whether a crowded mailbox holds this letter already.
+    pub(super) fn holds(&self, mailbox: &Phone, letter: &MessageId) -> bool {
+        self.known.get(mailbox).is_some_and(|letters| letters.contains(letter))
+    }
 }
 
 pub(super) struct Mailbox {
@@ -185,6 +194,32 @@ impl Tx {
             counts.push(Count { phone: phone.clone(), letters, bytes });
         }
         Ok(counts)
+    }
+
+    /// Which letters of the batch these mailboxes hold already.
+    pub(super) async fn known_letters(
+        &mut self,
+        mailboxes: &[&Phone],
+        batch: &[&SealedSend],
+    ) -> Result<HashMap<Phone, HashSet<MessageId>>, Error> {
+        const SELECT: &str = "SELECT message_id FROM messages WHERE destination_phone = ";
+        let mut known = HashMap::new();
+        for mailbox in mailboxes {
+            let held: Vec<String> = within!(self, c => {
+                let mut select = QueryBuilder::new(SELECT);
+                select.push_bind(mailbox.as_str().to_owned()).push(" AND message_id IN (");
+                let mut ids = select.separated(", ");
+                for send in batch.iter().filter(|send| send.destination == **mailbox) {
+                    ids.push_bind(send.message_id.to_text());
+                }
+                select.push(")");
+                select.build_query_scalar().persistent(false).fetch_all(c).await?
+            });
+            let held: Result<_, _> = held.iter().map(|id| id.parse()).collect();
+            let held = held.map_err(|_| Error::corrupt("messages.message_id"))?;
+            known.insert((*mailbox).clone(), held);
+        }
+        Ok(known)
     }
 }
 

@@ -121,14 +121,16 @@ impl LetterStore {
     ) -> Result<Round, Error> {
         let batch: Vec<&SealedSend> = open.iter().filter_map(|at| sends.get(*at)).collect();
         let mut tx = self.db.begin().await?;
-        let facts = tx.facts(&batch, now).await?;
+        let mut facts = tx.facts(&batch, now).await?;
         let uncounted = self.gauge().uncounted(&batch, &facts);
         let counts = tx.count_letters(&uncounted).await?;
-        let decisions = {
+        let crowded = {
             let mut gauge = self.gauge();
             gauge.note(counts);
-            decide::decide(&batch, &facts, &mut gauge)
+            gauge.crowded(&batch, &facts)
         };
+        facts.known = tx.known_letters(&crowded, &batch).await?;
+        let decisions = decide::decide(&batch, &facts, &mut self.gauge());
         let written = tx.insert_sends(&batch, &decisions, &facts, now, rng).await?;
         tx.commit().await?;
         let mut round = Round { settled: Vec::new(), again: Vec::new(), wake: written.wake };
