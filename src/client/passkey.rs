@@ -42,6 +42,8 @@ pub struct Quirks {
     pub challenge: Option<Vec<u8>>,
     /// Count like authenticators that always say zero.
     pub constant_counter: bool,
+    /// Draw credential ids of so many bytes.
+    pub credential_id_bytes: Option<usize>,
     /// Leave this in `clientExtensionResults`.
     pub extension_results: Option<Value>,
 }
@@ -150,8 +152,10 @@ impl Authenticator {
         if self.credentials.iter().any(excluded) {
             return Err(PasskeyError::Excluded);
         }
+        let mut id = random_bytes(rng).to_vec();
+        id.resize(self.quirks.credential_id_bytes.unwrap_or(id.len()), 0);
         let credential = Credential {
-            id: random_bytes(rng).to_vec(),
+            id,
             relying_party: options.rp.id,
             user_handle: options.user.id.0,
             key: random_key(rng),

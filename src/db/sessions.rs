@@ -1,13 +1,14 @@
 //! Where tower-sessions keeps its records: ids as SHA-256, a device's sessions ending with it.
 
 use super::{
-    CredentialRow, Db, Error,
+    CredentialRow, Db, Error, Tx,
     columns::{Raw, Stamp},
-    read, write,
+    read, within, write,
 };
 use crate::clock::Clock;
 use async_trait::async_trait;
-use letterbox_protocol::types::{Bytes, UnixTime};
+use letterbox_protocol::types::{Bytes, HOUR, UnixTime};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use sqlx::FromRow;
 use std::{collections::HashMap, fmt};
@@ -65,7 +66,8 @@ impl Stored {
             id: hashed(&record.id),
             credential: credential.map(serde_json::from_value).transpose().map_err(encode)?,
             data: serde_json::to_string(&record.data).map_err(encode)?,
-            expiry_date: Stamp(UnixTime(record.expiry_date.unix_timestamp())),
+            // The second would tell when somebody signed in.
+            expiry_date: Stamp(UnixTime(record.expiry_date.unix_timestamp()).plus(HOUR - 1).hour()),
         })
     }
 }
@@ -118,11 +120,58 @@ impl SessionStore for Sessions {
 impl SessionColumns {
     fn record(self, id: Id) -> session_store::Result<Record> {
         let decode = |error: String| session_store::Error::Decode(error);
-        let data: HashMap<String, serde_json::Value> =
+        let data: HashMap<String, Value> =
             serde_json::from_str(&self.data).map_err(|error| decode(error.to_string()))?;
         let expiry_date = OffsetDateTime::from_unix_timestamp(self.expiry_date.0)
             .map_err(|error| decode(error.to_string()))?;
         Ok(Record { id, data, expiry_date })
+    }
+}
+
+impl Db {
+    /// Takes a value out of a session's record, in one transaction: of requests that race for it,
+    /// one gets it. None where there is no such session or value.
+    ///
+    /// # Errors
+    /// The database is out of reach.
+    pub async fn take_from_session(
+        &self,
+        id: &Id,
+        name: &str,
+        now: UnixTime,
+    ) -> Result<Option<Value>, Error> {
+        const UPDATE: &str = "UPDATE sessions SET data = $2 WHERE id = $1";
+        let mut tx = self.begin().await?;
+        let Some(data) = tx.session_data(id, now).await? else { return Ok(None) };
+        let corrupt = |_| Error::corrupt("sessions.data");
+        let mut data: HashMap<String, Value> = serde_json::from_str(&data).map_err(corrupt)?;
+        let Some(taken) = data.remove(name) else { return Ok(None) };
+        let data = serde_json::to_string(&data).map_err(corrupt)?;
+        within!(&mut tx, c => {
+            sqlx::query(UPDATE).bind(hashed(id)).bind(data).execute(c).await?;
+        });
+        tx.commit().await?;
+        Ok(Some(taken))
+    }
+}
+
+impl Tx {
+    /// A session's record, locked until the transaction ends.
+    async fn session_data(&mut self, id: &Id, now: UnixTime) -> Result<Option<String>, Error> {
+        const SELECT: &str = "SELECT data FROM sessions WHERE id = $1 AND expiry_date > $2";
+        const LOCKING: &str =
+            "SELECT data FROM sessions WHERE id = $1 AND expiry_date > $2 FOR UPDATE";
+        Ok(match self {
+            // There is one writer, and this transaction is it.
+            Self::Sqlite(tx) => {
+                let select = sqlx::query_scalar(SELECT).bind(hashed(id)).bind(Stamp(now));
+                select.fetch_optional(&mut **tx).await?
+            }
+            Self::Postgres(tx) => {
+                let select = sqlx::query_scalar(LOCKING).bind(hashed(id)).bind(Stamp(now));
+                select.fetch_optional(&mut **tx).await?
+            }
+        })
     }
 }
 

@@ -28,6 +28,10 @@ use webauthn_rs::prelude::{
 /// The input on which a vault's PRF is evaluated; the browser adds a prefix of its own.
 const PRF_INPUT: &[u8] = b"letterbox vault";
 
+/// The longest credential id (WebAuthn Level 3 section 4). One that is longer would not fit into an
+/// index.
+const CREDENTIAL_ID: usize = 1_023;
+
 /// A registration under way.
 #[derive(Serialize, Deserialize)]
 struct Registering {
@@ -108,12 +112,14 @@ pub async fn register_finish(
     Ceremony(credential): Ceremony<RegisterPublicKeyCredential>,
 ) -> Result<StatusCode, Error> {
     app.rates.sign_in(from)?;
-    let now = app.clock.now();
-    let Registering { phone, user_handle, state } = session::take(&session, now).await?;
+    let Registering { phone, user_handle, state } = session::take(&app, &session).await?;
     let passkey = app
         .webauthn
         .finish_passkey_registration(&credential, &state)
         .map_err(|_| Error::PasskeyRefused)?;
+    if passkey.cred_id().len() > CREDENTIAL_ID {
+        return Err(Error::PasskeyRefused);
+    }
     let fresh = FreshPasskey {
         phone,
         user_handle,
@@ -121,7 +127,7 @@ pub async fn register_finish(
         passkey: serde_json::to_string(&passkey).map_err(|_| Error::internal("webauthn"))?,
     };
     session::renew(&session).await?;
-    session::remember(&session, fresh, now).await?;
+    session::remember(&session, fresh, app.clock.now()).await?;
     Ok(NO_CONTENT)
 }
 
@@ -167,8 +173,7 @@ pub async fn login_finish(
     Ceremony(answer): Ceremony<PublicKeyCredential>,
 ) -> Result<Json<Account>, Error> {
     app.rates.sign_in(from)?;
-    let now = app.clock.now();
-    let SigningIn(state) = session::take(&session, now).await?;
+    let SigningIn(state) = session::take(&app, &session).await?;
     let device = known_device(&app, &answer).await?.ok_or(Error::PasskeyRefused)?;
     let mut passkey: Passkey =
         serde_json::from_str(&device.passkey).map_err(|_| Error::internal("stored passkey"))?;
@@ -178,7 +183,7 @@ pub async fn login_finish(
         .map_err(|_| Error::PasskeyRefused)?;
     passkey.update_credential(&result);
     let used = serde_json::to_string(&passkey).map_err(|_| Error::internal("webauthn"))?;
-    app.db.passkey_used(device.row, &used, now).await?;
+    app.db.passkey_used(device.row, &used, app.clock.now()).await?;
     session::renew(&session).await?;
     session::sign_in(&session, device.row).await?;
     Ok(Json(Account { phone: device.phone, device_id: device.device_id, device_session: false }))

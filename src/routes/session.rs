@@ -35,7 +35,9 @@ pub(crate) async fn remember<T: Remembered>(
     value: T,
     now: UnixTime,
 ) -> Result<(), Error> {
-    let dated = Dated { until: now.plus(CEREMONY), value };
+    // The second would tell when somebody began.
+    let until = UnixTime(now.plus(CEREMONY + 59).0.div_euclid(60).saturating_mul(60));
+    let dated = Dated { until, value };
     session.insert(T::NAME, dated).await.map_err(|_| Error::internal("session"))
 }
 
@@ -45,14 +47,15 @@ pub(crate) async fn recall<T: Remembered>(session: &Session, now: UnixTime) -> R
     fresh(found, now)
 }
 
-/// The value, which is gone afterwards, in storage as well: not even a crash brings it back.
-pub(crate) async fn take<T: Remembered>(session: &Session, now: UnixTime) -> Result<T, Error> {
-    let found =
-        session.remove::<Dated<T>>(T::NAME).await.map_err(|_| Error::internal("session"))?;
-    if found.is_some() {
-        session.save().await.map_err(|_| Error::internal("session"))?;
-    }
-    fresh(found, now)
+/// The value, which is gone afterwards, in storage as well: neither a crash nor a second request
+/// that came at the same time brings it back.
+pub(crate) async fn take<T: Remembered>(app: &App, session: &Session) -> Result<T, Error> {
+    let (id, now) = (session.id().ok_or(Error::NoChallenge)?, app.clock.now());
+    let taken = app.db.take_from_session(&id, T::NAME, now).await?;
+    // The record in hand is written back after the request.
+    session.remove_value(T::NAME).await.map_err(|_| Error::internal("session"))?;
+    let taken = taken.map(serde_json::from_value).transpose();
+    fresh(taken.map_err(|_| Error::internal("session"))?, now)
 }
 
 fn fresh<T>(found: Option<Dated<T>>, now: UnixTime) -> Result<T, Error> {

@@ -81,6 +81,21 @@ on_both_engines! {
         }
     }
 
+    async fn of_racing_answers_one_is_taken(db) {
+        let app = TestApp::start(&db.url, &[]).await;
+        let mut member = Member::signed_up(&app, PHONE).await;
+        member.cookie = None;
+        let options: Value = member.post("/v1/passkeys/login/start", &json!({})).await.read();
+        let answer = member.passkey.get(&options).unwrap();
+        let finish = || {
+            let asked = member.with_cookie(app.post("/v1/passkeys/login/finish")).json(&answer);
+            async { asked.send().await.status }
+        };
+        let mut statuses = futures_util::future::join_all((0..8).map(|_| finish())).await;
+        statuses.sort_unstable();
+        assert_eq!(statuses, [200, 400, 400, 400, 400, 400, 400, 400]);
+    }
+
     async fn a_failed_answer_uses_the_challenge_up(db) {
         let app = TestApp::start(&db.url, &[]).await;
         let mut member = Member::signed_up(&app, PHONE).await;
@@ -135,6 +150,24 @@ on_both_engines! {
         let answer = member.passkey.get(&options).unwrap();
         let refused = member.post("/v1/passkeys/login/finish", &answer).await;
         assert_eq!(refused.refused(), (401, "/problems/passkey-refused".to_owned()));
+    }
+
+    async fn a_credential_id_beyond_the_standard_is_refused(db) {
+        let app = TestApp::start(&db.url, &[]).await;
+        for (number, (bytes, status)) in [(1_024, 401), (4_000, 401), (1_023, 204)].into_iter().enumerate() {
+            let mut newcomer = Member::new(&app, &format!("+49151123456{number:02}"));
+            newcomer.prove_phone().await;
+            newcomer.passkey.quirks.credential_id_bytes = Some(bytes);
+            let options: Value = newcomer.post("/v1/passkeys/register/start", &json!({})).await.read();
+            let credential = newcomer.passkey.create(&options, &mut newcomer.rng).unwrap();
+            let finished = newcomer.post("/v1/passkeys/register/finish", &credential).await;
+            assert_eq!(finished.status, status, "{finished:?}");
+            if status == 204 {
+                let keys = PublishKeys::Account(newcomer.account());
+                let published = newcomer.send(Method::PUT, "/v1/keys", &keys).await;
+                assert_eq!(published.status, 200, "{published:?}");
+            }
+        }
     }
 
     async fn a_prf_result_is_refused_before_the_challenge_is_touched(db) {

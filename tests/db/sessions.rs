@@ -13,10 +13,14 @@ use tower_sessions::{
     session::{Id, Record},
 };
 
+/// A record that is to expire in the middle of an hour, and does at its end.
 fn record(id: i128, data: HashMap<String, serde_json::Value>) -> Record {
     let expiry_date = time::OffsetDateTime::from_unix_timestamp(NOW.plus(DAY).0).unwrap();
     Record { id: Id(id), data, expiry_date }
 }
+
+/// A day on, up to the hour: no stored time tells the second of a sign-in.
+const END: UnixTime = UnixTime(20_001 * DAY + 8 * 3_600);
 
 fn at(now: UnixTime) -> Clock {
     Clock::manual(now)
@@ -28,18 +32,39 @@ on_both_engines! {
         let data = HashMap::from([("step".to_owned(), serde_json::json!("verified"))]);
         let mut one = record(1, data);
         sessions.create(&mut one).await.unwrap();
+        one.expiry_date = time::OffsetDateTime::from_unix_timestamp(END.0).unwrap();
         assert_eq!(sessions.load(&one.id).await.unwrap(), Some(one.clone()));
         assert_eq!(sessions.load(&Id(2)).await.unwrap(), None);
         one.data.insert("more".to_owned(), serde_json::json!(1));
         sessions.save(&one).await.unwrap();
         assert_eq!(sessions.load(&one.id).await.unwrap(), Some(one.clone()));
-        let later = Sessions::new(db.db.clone(), at(NOW.plus(DAY)));
+        let last = Sessions::new(db.db.clone(), at(END.plus(-1)));
+        assert!(last.load(&one.id).await.unwrap().is_some());
+        let later = Sessions::new(db.db.clone(), at(END));
         assert_eq!(later.load(&one.id).await.unwrap(), None);
         sessions.delete(&one.id).await.unwrap();
         assert_eq!(sessions.load(&one.id).await.unwrap(), None);
         // A request that was under way does not bring it back.
         sessions.save(&one).await.unwrap();
         assert_eq!(count(&db, "sessions").await, 0);
+    }
+
+    async fn of_racing_requests_one_takes_a_challenge(db) {
+        let sessions = Sessions::new(db.db.clone(), at(NOW));
+        let values = [("challenge", 7), ("other", 8)];
+        let data = values.map(|(name, value)| (name.to_owned(), serde_json::json!(value)));
+        let mut one = record(1, HashMap::from(data));
+        sessions.create(&mut one).await.unwrap();
+        let mut racing = tokio::task::JoinSet::new();
+        for _ in 0..16 {
+            let (db, id) = (db.db.clone(), one.id);
+            racing.spawn(async move { db.take_from_session(&id, "challenge", NOW).await.unwrap() });
+        }
+        let taken: Vec<_> = racing.join_all().await.into_iter().flatten().collect();
+        assert_eq!(taken, [7]);
+        let left = sessions.load(&one.id).await.unwrap().unwrap().data;
+        assert_eq!(left, HashMap::from([("other".to_owned(), serde_json::json!(8))]));
+        assert_eq!(db.take_from_session(&one.id, "other", END).await.unwrap(), None);
     }
 
     async fn a_session_ends_with_its_device(db) {
