@@ -17,6 +17,17 @@ pub struct PendingLetter {
     pub letter: InboxLetter,
 }
 
+/// A pending letter without its content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingHeader {
+    /// What `after` takes to go on behind this letter. Good for one pass.
+    pub position: i64,
+    /// Which letter.
+    pub message_id: MessageId,
+    /// Its content's size.
+    pub bytes: usize,
+}
+
 /// A pending envelope and where it stands in this pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingEnvelope {
@@ -39,6 +50,13 @@ struct LetterColumns {
 }
 
 #[derive(FromRow)]
+struct HeaderColumns {
+    id: i64,
+    message_id: String,
+    bytes: i64,
+}
+
+#[derive(FromRow)]
 struct EnvelopeColumns {
     id: i64,
     session_key_id: String,
@@ -46,6 +64,15 @@ struct EnvelopeColumns {
     created_at: UnixTime,
     encrypted_session_key: Vec<u8>,
 }
+
+macro_rules! letters {
+    () => {
+        "SELECT d.id, m.message_id, m.timestamp, m.expires_at, m.encrypted_content, \
+         EXISTS (SELECT 1 FROM message_deliveries r WHERE r.message_id = m.id AND r.read_at IS NOT NULL) AS read \
+         FROM message_deliveries d JOIN messages m ON m.id = d.message_id WHERE "
+    };
+}
+const LETTERS: &str = letters!();
 
 impl Db {
     /// A device's pending letters behind `after`, at most `limit`. Goes by the device's pending
@@ -60,14 +87,65 @@ impl Db {
         limit: u32,
         now: UnixTime,
     ) -> Result<Vec<PendingLetter>, Error> {
-        const SELECT: &str = "SELECT d.id, m.message_id, m.timestamp, m.expires_at, m.encrypted_content, \
-             EXISTS (SELECT 1 FROM message_deliveries r WHERE r.message_id = m.id AND r.read_at IS NOT NULL) AS read \
-             FROM message_deliveries d JOIN messages m ON m.id = d.message_id \
-             WHERE d.webauthn_credential_id = $1 AND d.delivery_status = 'pending' AND d.id > $2 \
-             AND m.expires_at > $3 ORDER BY d.id LIMIT $4";
+        const SELECT: &str = concat!(
+            letters!(),
+            "d.webauthn_credential_id = $1 AND d.delivery_status = 'pending' AND d.id > $2 ",
+            "AND m.expires_at > $3 ORDER BY d.id LIMIT $4"
+        );
         let rows: Vec<LetterColumns> = read!(self, pool => {
             sqlx::query_as(SELECT).bind(device.0).bind(after.unwrap_or(i64::MIN)).bind(Stamp(now))
                 .bind(i64::from(limit)).fetch_all(pool).await?
+        });
+        rows.into_iter().map(PendingLetter::try_from).collect()
+    }
+
+    /// Which letters are pending for a device behind `after`, at most `limit`, without reading
+    /// their contents.
+    ///
+    /// # Errors
+    /// The database is out of reach.
+    pub async fn pending_letters(
+        &self,
+        device: CredentialRow,
+        after: Option<i64>,
+        limit: u32,
+        now: UnixTime,
+    ) -> Result<Vec<PendingHeader>, Error> {
+        const SELECT: &str = "SELECT d.id, m.message_id, CAST(length(m.encrypted_content) AS BIGINT) AS bytes \
+             FROM message_deliveries d JOIN messages m ON m.id = d.message_id \
+             WHERE d.webauthn_credential_id = $1 AND d.delivery_status = 'pending' AND d.id > $2 \
+             AND m.expires_at > $3 ORDER BY d.id LIMIT $4";
+        let rows: Vec<HeaderColumns> = read!(self, pool => {
+            sqlx::query_as(SELECT).bind(device.0).bind(after.unwrap_or(i64::MIN)).bind(Stamp(now))
+                .bind(i64::from(limit)).fetch_all(pool).await?
+        });
+        rows.into_iter().map(PendingHeader::try_from).collect()
+    }
+
+    /// The letters at these positions that are still pending for a device, in order.
+    ///
+    /// # Errors
+    /// The database is out of reach.
+    pub async fn letters_at(
+        &self,
+        device: CredentialRow,
+        positions: &[i64],
+        now: UnixTime,
+    ) -> Result<Vec<PendingLetter>, Error> {
+        if positions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows: Vec<LetterColumns> = read!(self, pool => {
+            let mut select = QueryBuilder::new(LETTERS);
+            select.push("d.webauthn_credential_id = ").push_bind(device.0)
+                .push(" AND d.delivery_status = 'pending' AND m.expires_at > ").push_bind(Stamp(now))
+                .push(" AND d.id IN (");
+            let mut ids = select.separated(", ");
+            for position in positions {
+                ids.push_bind(*position);
+            }
+            select.push(") ORDER BY d.id");
+            select.build_query_as().persistent(false).fetch_all(pool).await?
         });
         rows.into_iter().map(PendingLetter::try_from).collect()
     }
@@ -271,6 +349,18 @@ impl Tx {
             delete.build().persistent(false).execute(c).await?;
         });
         Ok(())
+    }
+}
+
+impl TryFrom<HeaderColumns> for PendingHeader {
+    type Error = Error;
+
+    fn try_from(row: HeaderColumns) -> Result<Self, Error> {
+        Ok(Self {
+            position: row.id,
+            message_id: row.message_id.parse().map_err(|_| Error::corrupt("message_id"))?,
+            bytes: usize::try_from(row.bytes).map_err(|_| Error::corrupt("encrypted_content"))?,
+        })
     }
 }
 

@@ -29,7 +29,7 @@ pub use claims::LookedUp;
 pub use credentials::{Credential, CredentialRow, UserRow};
 pub use dump::{Cell, Dump, MAILBOX};
 pub use error::{Error, OpenError};
-pub use inbox::{PendingEnvelope, PendingLetter};
+pub use inbox::{PendingEnvelope, PendingHeader, PendingLetter};
 pub use keys::{AddPrekeys, ONE_TIME_PREKEYS, Publish};
 pub use letters::{LetterStore, Limits, Stored};
 pub use sends::{BadSend, SealedSend, SendOutcome};

@@ -108,6 +108,11 @@ impl Delivery {
         }
     }
 
+    /// Whether this connection has sent the letter and has no word that it is in the vault.
+    pub fn has_sent(&self, letter: &MessageId) -> bool {
+        self.sent_letters.contains(letter)
+    }
+
     fn begin(&mut self) -> Vec<Do> {
         self.woken = false;
         self.state = State::ReadingLetters;

@@ -3,7 +3,7 @@
 use super::session::DeviceSession;
 use crate::{
     app::App,
-    db::{self, Credential},
+    db::{self, Credential, PendingHeader, Sessions},
     error::Error,
     mailbox::{
         Call, Delivery,
@@ -22,12 +22,21 @@ use axum::{
     http::Extensions,
     response::Response,
 };
-use letterbox_protocol::wire::{ClientFrame, ServerFrame};
+use letterbox_protocol::{
+    types::MessageId,
+    wire::{ClientFrame, ServerFrame},
+};
 use std::{collections::VecDeque, time::Duration};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
+use tower_sessions::{Session, SessionStore as _};
 
-/// Letters or envelopes read at once, and so in one frame.
+/// Letters or envelopes in one frame at most.
 const BATCH: u32 = 16;
+/// Bytes of letters in one frame, where it holds more than one. A socket's write buffer keeps the
+/// size of the largest frame it ever held.
+const FRAME: usize = 32 * 1024;
+/// Pending letters that are looked at for a frame, by their headers.
+const SCAN: u32 = 1_000;
 /// The largest frame that a client may send.
 const CLIENT_FRAME: usize = 16 * 1024;
 /// An idle socket keeps its buffers: small ones make 50,000 of them affordable.
@@ -63,6 +72,9 @@ pub async fn live(
         field: None,
         why: "This address takes WebSockets only.".into(),
     })?;
+    // Whoever ends the session from here on rings the bell; who ended it before did not.
+    let listener = app.wake.listen(session.device.row);
+    still_stands(&app, &session.session).await?;
     let age = session.session.expiry_age();
     let until = Instant::now() + Duration::try_from(age).unwrap_or_default();
     // The connection counts until its socket is closed.
@@ -73,10 +85,19 @@ pub async fn live(
         .max_message_size(CLIENT_FRAME)
         .max_frame_size(CLIENT_FRAME);
     Ok(upgrade.on_upgrade(move |socket| async move {
-        let listener = app.wake.listen(session.device.row);
         Live::new(app, session.device, socket, listener, until).run().await;
         drop(peer);
     }))
+}
+
+async fn still_stands(app: &App, session: &Session) -> Result<(), Error> {
+    let id = session.id().ok_or(Error::SignInRequired)?;
+    let stored = Sessions::new(app.db.clone(), app.clock.clone()).load(&id).await;
+    match stored {
+        Ok(Some(_)) => Ok(()),
+        Ok(None) => Err(Error::SignInRequired),
+        Err(_) => Err(Error::internal("session")),
+    }
 }
 
 struct Live {
@@ -189,8 +210,9 @@ impl Live {
             }
             Do::AcknowledgeEnvelopes(labels) => db.ack_envelopes(device, &labels).await?,
             Do::ReadLetters(after) => {
-                let rows = db.inbox_page(device, after, BATCH, now).await?;
-                let next = more(rows.len(), rows.last().map(|row| row.position));
+                let headers = db.pending_letters(device, after, SCAN, now).await?;
+                let (chosen, next) = one_frame(&headers, |letter| self.delivery.has_sent(letter));
+                let rows = db.letters_at(device, &chosen, now).await?;
                 let page = rows.into_iter().map(|row| row.letter).collect();
                 self.tell(Happened::Letters { page, next });
             }
@@ -212,6 +234,26 @@ impl Live {
         let text = serde_json::to_string(frame).map_err(|_| End::Close(codes::INTERNAL))?;
         Ok(self.socket.send(Message::Text(text.into())).await?)
     }
+}
+
+/// The positions of the first letters that were not sent yet, as many as one frame takes, and where
+/// the search goes on, if there may be more.
+fn one_frame(
+    headers: &[PendingHeader],
+    is_sent: impl Fn(&MessageId) -> bool,
+) -> (Vec<i64>, Option<i64>) {
+    let (mut chosen, mut bytes, mut looked_at) = (Vec::new(), 0, None);
+    for header in headers {
+        if !is_sent(&header.message_id) {
+            bytes += header.bytes;
+            if chosen.len() == BATCH as usize || (bytes > FRAME && !chosen.is_empty()) {
+                return (chosen, looked_at);
+            }
+            chosen.push(header.position);
+        }
+        looked_at = Some(header.position);
+    }
+    (chosen, looked_at.filter(|_| headers.len() >= SCAN as usize))
 }
 
 /// Where the next page begins, if this one was full.

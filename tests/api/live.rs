@@ -5,7 +5,7 @@ use crate::support::{
 };
 use futures_util::{SinkExt as _, StreamExt as _};
 use letterbox_protocol::{
-    types::{Bytes, MessageId, SessionLabel},
+    types::{Blob, Bytes, MessageId, SessionLabel},
     wire::{AckStatus, ClientFrame, InboxAck, InboxPage, ServerFrame},
 };
 use serde_json::json;
@@ -22,13 +22,17 @@ struct Socket(WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>);
 
 impl Socket {
     async fn open(member: &Member<'_>) -> Self {
+        Self::try_open(member).await.unwrap()
+    }
+
+    async fn try_open(member: &Member<'_>) -> Result<Self, Error> {
         let address = member.app.running.address;
         let url = format!("ws://{address}/v1/inbox/live");
         let mut request = url.into_client_request().unwrap();
         let headers = request.headers_mut();
         headers.insert("origin", member.app.origin().parse().unwrap());
         headers.insert("cookie", member.cookie.as_deref().unwrap().parse().unwrap());
-        Self(connect_async(request).await.unwrap().0)
+        Ok(Self(connect_async(request).await?.0))
     }
 
     async fn message(&mut self) -> Option<Result<Message, Error>> {
@@ -109,6 +113,62 @@ on_both_engines! {
         assert_eq!(page.letters.len(), 1);
         let mut socket = Socket::open(&member).await;
         assert_eq!(socket.letters().await, [Bytes([3; 16])]);
+    }
+
+    async fn frames_stay_small_however_much_waits(db) {
+        let app = TestApp::start(&db.url, &[]).await;
+        let member = Member::signed_up(&app, PHONE).await;
+        let mut waiting = Vec::new();
+        for (n, size) in (1..).zip([1, 64, 16, 16, 1, 16, 32, 1].repeat(2).into_iter().chain([1; 20])) {
+            let mut letter = letter(&member, n, false);
+            letter.encrypted_content = Blob(vec![n; size * 1024]);
+            waiting.push(letter.message_id);
+            assert_eq!(deliver(&app, &letter).await.status, 202);
+        }
+        let mut socket = Socket::open(&member).await;
+        let mut got = Vec::new();
+        loop {
+            let message = socket.message().await.unwrap().unwrap();
+            let Message::Text(text) = message else { continue };
+            match serde_json::from_str(&text).unwrap() {
+                ServerFrame::Letters { letters } => {
+                    // 32 KiB in base64url and JSON, or one letter alone.
+                    assert!(text.len() < 48 * 1024 || letters.len() == 1, "{}", text.len());
+                    assert!(letters.len() <= 16);
+                    // Nothing is acknowledged: what was sent is passed over.
+                    got.extend(letters.iter().map(|letter| letter.message_id));
+                    socket.acknowledge(&[], &[]).await;
+                }
+                ServerFrame::CaughtUp => break,
+                other => panic!("{other:?}"),
+            }
+        }
+        got.sort();
+        waiting.sort();
+        assert_eq!(got, waiting);
+        let mut late = letter(&member, 200, false);
+        late.encrypted_content = Blob(vec![0; 65_536]);
+        deliver(&app, &late).await;
+        assert_eq!(socket.letters().await, [late.message_id]);
+    }
+
+    async fn a_socket_that_races_a_sign_out_is_closed(db) {
+        let app = TestApp::start(&db.url, &[("sign_ins_per_minute", "1000")]).await;
+        let mut member = Member::signed_up(&app, PHONE).await;
+        for _ in 0..8 {
+            member.sign_in().await;
+            assert_eq!(member.prove_device().await.status, 204);
+            let out = member.with_cookie(app.post("/v1/logout")).send();
+            let (opened, out) = tokio::join!(Socket::try_open(&member), out);
+            assert_eq!(out.status, 204);
+            let Ok(mut socket) = opened else { continue };
+            let mut last = None;
+            while let Some(Ok(message)) = socket.message().await {
+                last = Some(message);
+            }
+            let Some(Message::Close(Some(close))) = last else { panic!("{last:?}") };
+            assert_eq!(u16::from(close.code), 4401);
+        }
     }
 
     async fn every_open_socket_of_a_device_is_woken(db) {
