@@ -56,7 +56,8 @@ pub fn filter(directives: &str) -> Result<EnvFilter, BadDirectives> {
     Ok(filter)
 }
 
-/// Starts logging to standard error.
+/// Starts logging to standard error. From then on a panic is logged with its place in the source
+/// and without its message, which could hold a value.
 ///
 /// # Errors
 /// As [`filter`].
@@ -64,6 +65,10 @@ pub fn start_logging(directives: &str, format: LogFormat) -> Result<(), BadDirec
     let registry = tracing_subscriber::registry().with(filter(directives)?);
     let terminal = std::io::stderr().is_terminal();
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(terminal);
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "a panic");
+    }));
     // A program that has its own subscriber keeps it.
     let _ = match format {
         LogFormat::Text => registry.with(lines).try_init(),
