@@ -46,6 +46,64 @@ async fn both_schemas_are_one() {
     assert!(ours.iter().all(|(_, column)| telling.iter().all(|word| !column.contains(word))));
 }
 
+/// What `docs/schema.md` names: columns with their types, and indexes.
+#[derive(Default, Debug, PartialEq, Eq)]
+struct Described {
+    columns: BTreeSet<(String, String, String)>,
+    indexes: BTreeSet<String>,
+}
+
+fn described() -> Described {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/schema.md");
+    let (mut page, mut table) = (Described::default(), String::new());
+    for line in std::fs::read_to_string(path).unwrap().lines() {
+        if let Some(name) = line.strip_prefix("### ") {
+            table = name.to_owned();
+        } else if let Some(row) = line.strip_prefix("| `") {
+            let [column, kind, _] = row.splitn(3, '|').collect::<Vec<_>>()[..] else {
+                panic!("{line}")
+            };
+            let column = column.trim().trim_end_matches('`').to_owned();
+            page.columns.insert((table.clone(), column, kind.trim().to_owned()));
+        } else if line.starts_with("Indexes: ") {
+            let names = line.split('`').filter(|text| text.starts_with("idx_"));
+            page.indexes.extend(names.map(str::to_owned));
+        }
+    }
+    page
+}
+
+/// Every table, column and index is on the page, and the page names no other. Types are compared
+/// with PostgreSQL's; that both schemas have the same columns is tested above.
+#[tokio::test]
+async fn the_page_describes_the_schema() {
+    let db = TestDb::open(Engine::Postgres).await;
+    let Db::Postgres(pool) = &db.db else { panic!() };
+    let live: Vec<(String, String, String)> = sqlx::query_as(
+        "SELECT c.relname::text, a.attname::text, upper(format_type(a.atttypid, a.atttypmod)) \
+         FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid \
+         WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' \
+         AND a.attnum > 0 AND NOT a.attisdropped AND c.relname <> '_sqlx_migrations'",
+    )
+    .fetch_all(pool)
+    .await
+    .unwrap();
+    let short = |kind: String| {
+        let kind = kind.replace("CHARACTER VARYING", "VARCHAR");
+        kind.replace("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ")
+    };
+    let columns = live.into_iter().map(|(table, column, kind)| (table, column, short(kind)));
+    let live = Described { columns: columns.collect(), indexes: indexes(&db).await };
+    let page = described();
+    let missing: Vec<_> = live.columns.difference(&page.columns).collect();
+    let invented: Vec<_> = page.columns.difference(&live.columns).collect();
+    assert!(
+        missing.is_empty() && invented.is_empty(),
+        "missing {missing:?}, invented {invented:?}"
+    );
+    assert_eq!(page.indexes, live.indexes);
+}
+
 #[test]
 fn both_folders_have_the_same_files() {
     let names = |folder: &str| -> BTreeSet<String> {

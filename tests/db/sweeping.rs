@@ -32,8 +32,9 @@ on_both_engines! {
             }
             counts
         };
-        assert_eq!(counts(NOW.plus(2_999)).await, [3, 3, 3, 25, 3, 1, 1, 1]);
-        assert_eq!(counts(NOW.plus(3_600)).await, [3, 3, 3, 25, 3, 0, 1, 1]);
+        // A code counts for an hour, and its row goes an hour after it has expired.
+        assert_eq!(counts(NOW.plus(4_199)).await, [3, 3, 3, 25, 3, 1, 1, 1]);
+        assert_eq!(counts(NOW.plus(4_200)).await, [3, 3, 3, 25, 3, 0, 1, 1]);
         assert_eq!(counts(NOW.plus(DAY)).await, [3, 3, 3, 25, 3, 0, 1, 1]);
         assert_eq!(counts(NOW.plus(DAY).day_up()).await, [2, 2, 3, 25, 3, 0, 1, 1]);
         assert_eq!(counts(NOW.plus(3 * DAY).day_up()).await, [2, 2, 3, 25, 0, 0, 1, 1]);
