@@ -291,3 +291,24 @@ mod schemas {
     }
     impl ToSchema for UnixTime {}
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Phone;
+
+    /// The table that the server's and the page's parsers are held to as well: what they make of a
+    /// typed number is one here, and what they refuse is none.
+    #[test]
+    fn the_syntax_is_that_of_the_shared_table() {
+        let table: serde_json::Value =
+            serde_json::from_str(include_str!("../../tests/phones.json")).unwrap();
+        let number = |value: &serde_json::Value| value.as_str().unwrap().parse::<Phone>();
+        for row in table["numbers"].as_array().unwrap() {
+            assert_eq!(number(&row["e164"]).unwrap().as_str(), row["e164"]);
+            assert_eq!(number(&row["typed"]).is_ok(), row["typed"] == row["e164"], "{row}");
+        }
+        for typed in table["refused"].as_array().unwrap() {
+            assert!(number(typed).is_err(), "{typed}");
+        }
+    }
+}
