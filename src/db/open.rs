@@ -52,7 +52,9 @@ impl Db {
             .pragma("cache_size", "-16384")
             .statement_cache_capacity(256);
         let pool = || {
-            SqlitePoolOptions::new().acquire_timeout(ACQUIRE).max_lifetime(None).idle_timeout(None)
+            // A connection to a file does not break while it lies idle: no need to try it first.
+            let pool = SqlitePoolOptions::new().acquire_timeout(ACQUIRE).test_before_acquire(false);
+            pool.max_lifetime(None).idle_timeout(None)
         };
         let writer = pool().max_connections(1).connect_with(options.clone()).await?;
         let readers = pool()

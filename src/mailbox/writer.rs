@@ -15,8 +15,8 @@ use tokio::{
     task::JoinSet,
 };
 
-/// Sends written in one transaction at most.
-const BATCH: usize = 256;
+/// Sends written in one transaction at most: 64 MiB where all are the largest.
+const BATCH: usize = 1_024;
 
 /// Sends that may wait for the next commit, in all lanes together.
 const QUEUE: usize = 4_096;
