@@ -122,6 +122,33 @@ export class Person {
     await this.letter(text, page).waitFor()
   }
 
+  /** Writes as fast as the composer takes it, without waiting for the letter to show. */
+  async put(text, page = this.page) {
+    const composer = page.getByRole('textbox', { name: /^Write to/ })
+    await composer.fill(text)
+    await composer.press('Enter')
+    await page.waitForFunction(() => document.querySelector('[data-testid=composer]').value === '')
+  }
+
+  /** Presses the tab key until what is called so has the focus. */
+  async tabTo(name, page = this.page) {
+    for (let presses = 0; presses < 40; presses++) {
+      await page.keyboard.press('Tab')
+      const focused = await page.evaluate(() => {
+        const { ariaLabel, textContent } = document.activeElement
+        return (ariaLabel ?? textContent).trim()
+      })
+      if (focused === name) return
+    }
+    throw new Error(`the tab key does not lead to "${name}"`)
+  }
+
+  /** Waits until the field so labelled has the focus by itself. */
+  async focusIn(label, page = this.page) {
+    const field = page.getByLabel(label, { exact: true })
+    await field.and(page.locator(':focus')).waitFor()
+  }
+
   /** A letter in the open conversation. */
   letter(text, page = this.page) {
     return page.getByTestId('letter').filter({ has: page.getByText(text, { exact: true }) })

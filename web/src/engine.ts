@@ -8,6 +8,9 @@ export type Id = string
 /** Milliseconds since 1970-01-01T00:00:00Z. */
 export type Millis = number
 
+/** The longest text of one letter, in bytes of UTF-8. */
+export const TEXT_LIMIT = 60_000
+
 /** What the host tells the engine. */
 export type Input =
   | { type: 'resume' }
@@ -64,6 +67,8 @@ export type Event =
   | { type: 'device_ready' }
   | { type: 'sign_in_needed' }
   | { type: 'device_unknown' }
+  | { type: 'keys_altered' }
+  | { type: 'keys_intact' }
   | { type: 'caught_up' }
   | { type: 'contact'; contact: ContactView }
   | { type: 'contact_removed'; contact: Id }

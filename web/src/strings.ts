@@ -283,6 +283,8 @@ export const strings = {
     signInAction: 'Sign in',
     deviceUnknown:
       'The server does not know this device any more. Your letters are still here, and no new ones can come in.',
+    keysAltered:
+      'The server hands out other keys for this device than it published, so somebody could read new letters to you in your place. Ask whoever runs the server, and have people write to you another way until this message goes.',
     outdated: 'This page is older than its server.',
   },
 

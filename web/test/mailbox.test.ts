@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
-import type { ContactView, LetterView } from '../src/engine.ts'
+import { type ContactView, type LetterView, TEXT_LIMIT } from '../src/engine.ts'
 import { applied } from '../src/ui/mailbox.ts'
 import { withEvent, withLetters } from '../src/ui/thread-letters.ts'
 import type { State } from '../src/worker/messages.ts'
-import { events, inputs, requests, snapshot } from './fixtures/samples.ts'
+import { events, inputs, requests, snapshot, textLimit } from './fixtures/samples.ts'
 
 function letter(id: string, at: number, contact = 'c'): LetterView {
   const key = `letter/${contact}/${at}-${id}`
@@ -38,6 +38,7 @@ const open: State & { phase: 'open' } = {
   contacts: [],
   connection: 'online',
   storage: 'ok',
+  keysAltered: false,
 }
 
 test('the conversation with the newest letter comes first', () => {
@@ -59,6 +60,17 @@ test('every event leaves a state that can be shown', () => {
   const state = events.reduce(applied, open)
   expect(state.account).toEqual(snapshot.account)
   expect(state.contacts).toHaveLength(1)
+})
+
+test('keys that the server altered are told of until it serves the right ones', () => {
+  const altered = applied(open, { type: 'keys_altered' })
+  expect(altered.keysAltered).toBe(true)
+  expect(applied(altered, { type: 'caught_up' }).keysAltered).toBe(true)
+  expect(applied(altered, { type: 'keys_intact' }).keysAltered).toBe(false)
+})
+
+test('the composer knows how long a letter the engine takes', () => {
+  expect(TEXT_LIMIT).toBe(textLimit)
 })
 
 test('letters stand by key, whatever the order they come in', () => {

@@ -234,6 +234,8 @@ pub enum Event {
     /// The server serves other keys for this device than it published: it is at fault, or was
     /// tampered with.
     KeysAltered,
+    /// The server serves the keys that this device published, as it should.
+    KeysIntact,
     /// Everything pending has been fetched.
     CaughtUp,
     /// A contact is new or has changed.

@@ -212,8 +212,7 @@ impl Turn<'_> {
     }
 
     pub(super) fn keys_checked(&mut self, answer: &Answer) {
-        if answer.read::<KeysChecked>().is_some_and(|checked| !checked.matches) {
-            self.tell(Event::KeysAltered);
-        }
+        let Some(checked) = answer.read::<KeysChecked>() else { return };
+        self.tell(if checked.matches { Event::KeysIntact } else { Event::KeysAltered });
     }
 }

@@ -13,6 +13,8 @@ export class Mailbox {
   state: State | null = null
   /** The server serves another page than this one. */
   outdated = false
+  /** Sign-ups given up in this tab: the phone number, and the passkey of the vault they left. */
+  readonly #abandoned: { phone: string; credentialId: string }[] = []
   readonly #link: Link
   readonly #watchers = new Set<() => void>()
   readonly #hearers = new Set<(events: Event[]) => void>()
@@ -62,6 +64,20 @@ export class Mailbox {
     return this.#link.ask({ ask: 'open', credentialId, key })
   }
 
+  /**
+   * Gives a sign-up up. Its vault is deleted at once where no keys were ever made in it. Else the
+   * server may have them, its answer lost, and the vault is kept until that number is published
+   * from another one.
+   */
+  async abandonSignUp(): Promise<void> {
+    const { open } = this
+    if (!open) return
+    const { account, credentialId } = open
+    await this.closeVault()
+    if (account) this.#abandoned.push({ phone: account.phone, credentialId })
+    else await this.#link.ask({ ask: 'discard', credentialId })
+  }
+
   /** Closes the vault in all tabs. */
   closeVault(): Promise<Reply> {
     return this.#link.ask({ ask: 'close' })
@@ -90,7 +106,14 @@ export class Mailbox {
       }
     })
     const reply = await this.act({ type: 'create_account', phone, device_name: deviceName })
-    return reply.ok ? outcome : reply.refusal
+    const problem = reply.ok ? await outcome : reply.refusal
+    if (problem === null) this.#discardAbandoned(phone)
+    return problem
+  }
+
+  #discardAbandoned(phone: string): void {
+    const useless = this.#abandoned.filter((vault) => vault.phone === phone)
+    for (const { credentialId } of useless) void this.#link.ask({ ask: 'discard', credentialId })
   }
 
   /** Looks a number up. */
@@ -158,6 +181,9 @@ export function applied(state: State & { phase: 'open' }, event: Event): State &
     }
     case 'contact_removed':
       return { ...state, contacts: state.contacts.filter(({ id }) => id !== event.contact) }
+    case 'keys_altered':
+    case 'keys_intact':
+      return { ...state, keysAltered: event.type === 'keys_altered' }
     default:
       return state
   }

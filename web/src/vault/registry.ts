@@ -17,6 +17,8 @@ export interface VaultEntry {
   signedOut: boolean
   /** When it was last opened: the newest one is the current one. */
   usedAt: number
+  /** The server served other keys than this device published when that was last checked. */
+  keysAltered?: boolean
 }
 
 interface Schema extends DBSchema {
@@ -52,6 +54,11 @@ export function changeVault(credentialId: string, change: Partial<VaultEntry>): 
     if (entry) await transaction.store.put({ ...entry, ...change, credentialId })
     await transaction.done
   })
+}
+
+/** Takes a vault off the list. */
+export function removeVault(credentialId: string): Promise<void> {
+  return withRegistry((db) => db.delete('vaults', credentialId))
 }
 
 /** The vault that a passkey belongs to, if this browser holds it. */

@@ -2,7 +2,7 @@
  * One account's records in IndexedDB, each sealed under the vault key with its own record key
  * authenticated, so that no record can stand in another's place.
  */
-import { type DBSchema, type IDBPDatabase, openDB } from 'idb'
+import { type DBSchema, deleteDB, type IDBPDatabase, openDB } from 'idb'
 import type { Write } from '../engine.ts'
 import { type Sealed, seal, unseal } from './seal.ts'
 
@@ -36,7 +36,7 @@ export class Vault {
 
   /** Opens (or creates) the vault's database and shuts out whoever wrote to it before. */
   static async open(id: string, key: CryptoKey, now: number): Promise<Vault> {
-    const db = await openDB<Schema>(`letterbox-vault-${id}`, 1, {
+    const db = await openDB<Schema>(databaseOf(id), 1, {
       upgrade(fresh) {
         fresh.createObjectStore('records')
         fresh.createObjectStore('meta')
@@ -127,6 +127,15 @@ export class Vault {
   #unsealAll(records: [string, Sealed][]): Promise<[string, Uint8Array<ArrayBuffer>][]> {
     return Promise.all(records.map(async ([key, value]) => [key, await unseal(this.#key, key, value)]))
   }
+}
+
+/** Deletes a vault's database with all that is in it. */
+export function deleteVault(id: string): Promise<void> {
+  return deleteDB(databaseOf(id))
+}
+
+function databaseOf(id: string): string {
+  return `letterbox-vault-${id}`
 }
 
 /** Every key that begins with `prefix`. */

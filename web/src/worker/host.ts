@@ -5,7 +5,7 @@
 import type { ContactView, Event, Id, Input, LetterView, Millis, Output } from '../engine.ts'
 import { send } from '../net/engine-request.ts'
 import { Live } from '../net/live.ts'
-import type { VaultEntry } from '../vault/registry.ts'
+import { changeVault, type VaultEntry } from '../vault/registry.ts'
 import { Fenced, Vault } from '../vault/vault.ts'
 import { ClientEngine, InvalidInput, LETTERS, lettersOf, loadEngine, readLetter } from './engine-module.ts'
 import type { Action, Connection, Refusal, Reply, State, Storage } from './messages.ts'
@@ -34,10 +34,12 @@ export class Host {
   #timer: ReturnType<typeof setTimeout> | undefined
   #connection: Connection = navigator.onLine ? 'connecting' : 'offline'
   #storage: Storage = 'ok'
+  #keysAltered: boolean
   #closed = false
 
   private constructor(entry: VaultEntry, vault: Vault, engine: ClientEngine, listener: HostListener) {
     this.credentialId = entry.credentialId
+    this.#keysAltered = entry.keysAltered ?? false
     this.#vault = vault
     this.#engine = engine
     this.#listener = listener
@@ -94,7 +96,13 @@ export class Host {
       contacts: await Promise.all(contacts.map((contact) => this.#withLast(contact))),
       connection: this.#connection,
       storage: this.#storage,
+      keysAltered: this.#keysAltered,
     }
+  }
+
+  /** Whether the account's keys have reached the server, so that this vault is worth keeping. */
+  get published(): boolean {
+    return this.#engine.snapshot().account?.published ?? false
   }
 
   /** Stops, once the step under way is committed. */
@@ -183,7 +191,17 @@ export class Host {
     } else if (event.type === 'sign_in_needed' || event.type === 'device_unknown') {
       this.#live.close()
       this.#setConnection(event.type === 'sign_in_needed' ? 'sign_in' : 'device_unknown')
+    } else if (event.type === 'keys_altered' || event.type === 'keys_intact') {
+      this.#noteKeys(event.type === 'keys_altered')
     }
+  }
+
+  /** Checks are days apart, so what one found has to outlast this worker. */
+  #noteKeys(altered: boolean): void {
+    if (this.#keysAltered === altered) return
+    this.#keysAltered = altered
+    // It is shown in any case; at worst the next check tells again.
+    changeVault(this.credentialId, { keysAltered: altered }).catch(() => {})
   }
 
   async #withLast(contact: ContactView): Promise<ContactView> {

@@ -3,7 +3,8 @@
  * all tabs over the channel, until its tab closes and another takes over.
  */
 import { randomId } from '../base64url.ts'
-import { changeVault, currentVault, findVault, type VaultEntry } from '../vault/registry.ts'
+import { changeVault, currentVault, findVault, removeVault, type VaultEntry } from '../vault/registry.ts'
+import { deleteVault } from '../vault/vault.ts'
 import { openWrapping } from '../vault/wrapping.ts'
 import { Host } from './host.ts'
 import { type Ask, CHANNEL, type Message, type Reply, type State } from './messages.ts'
@@ -52,10 +53,11 @@ class Leader {
   }
 
   async #answer(id: string, ask: Ask): Promise<Reply> {
-    if (ask.ask === 'open' || ask.ask === 'close') {
-      const turn = this.#turn.then(() =>
-        ask.ask === 'open' ? this.#open(ask.credentialId, ask.key) : this.#close(),
-      )
+    if (ask.ask === 'open' || ask.ask === 'close' || ask.ask === 'discard') {
+      const turn = this.#turn.then(() => {
+        if (ask.ask === 'close') return this.#close()
+        return ask.ask === 'open' ? this.#open(ask.credentialId, ask.key) : this.#discard(ask.credentialId)
+      })
       this.#turn = turn.catch(() => {})
       return turn
     }
@@ -114,6 +116,19 @@ class Leader {
     known = null
     this.#state = { phase: 'empty' }
     await this.#announce()
+    return { ok: true }
+  }
+
+  async #discard(credentialId: string): Promise<Reply> {
+    const entry = await findVault(credentialId)
+    if (!entry) return { ok: true }
+    if (this.#host?.credentialId === credentialId) {
+      if (this.#host.published) return { ok: false, refusal: 'invalid' }
+      await this.#close()
+    }
+    // In this order, so that what a crash leaves can still be found.
+    await deleteVault(entry.id)
+    await removeVault(credentialId)
     return { ok: true }
   }
 

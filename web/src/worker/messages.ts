@@ -35,6 +35,8 @@ export type State =
       contacts: ContactView[]
       connection: Connection
       storage: Storage
+      /** The server serves other keys than this device published, by the latest check. */
+      keysAltered: boolean
     }
 
 /** What a person does that the engine is told of. */
@@ -60,6 +62,8 @@ export type Action = Extract<
 export type Ask =
   | { ask: 'open'; credentialId: string; key: CryptoKey | null }
   | { ask: 'close' }
+  /** Deletes a vault whose keys were never published. */
+  | { ask: 'discard'; credentialId: string }
   | { ask: 'act'; action: Action }
   | { ask: 'letters'; contact: Id; before: string | null; limit: number }
 

@@ -7,7 +7,7 @@
 
 use letterbox_protocol::engine::{
     AccountView, ContactView, ContentView, Event, FailReason, FindOutcome, Half, Input,
-    LetterState, LetterView, Request, Snapshot, Standing, WaitReason,
+    LetterState, LetterView, Request, Snapshot, Standing, TEXT_LIMIT, WaitReason,
 };
 use letterbox_protocol::types::{Bytes, Phone};
 use serde::Serialize;
@@ -71,6 +71,25 @@ fn is_sampled(input: &Input) {
     }
 }
 
+/// The same for events.
+fn is_heard(event: &Event) {
+    match event {
+        Event::AccountReady { .. }
+        | Event::AccountRefused { .. }
+        | Event::DeviceReady
+        | Event::SignInNeeded
+        | Event::DeviceUnknown
+        | Event::KeysAltered
+        | Event::KeysIntact
+        | Event::CaughtUp
+        | Event::Contact { .. }
+        | Event::ContactRemoved { .. }
+        | Event::Letter { .. }
+        | Event::LetterRemoved { .. }
+        | Event::Found { .. } => {}
+    }
+}
+
 fn letter(content: ContentView, state: LetterState) -> LetterView {
     let key = "letter/a/b".to_owned();
     LetterView {
@@ -131,6 +150,8 @@ fn events() -> Vec<Event> {
         Event::DeviceReady,
         Event::SignInNeeded,
         Event::DeviceUnknown,
+        Event::KeysAltered,
+        Event::KeysIntact,
         Event::CaughtUp,
         Event::ContactRemoved { contact: id(1) },
         Event::LetterRemoved { contact: id(1), letter: id(2) },
@@ -176,6 +197,7 @@ fn constant(name: &str, kind: &str, value: &impl Serialize) -> String {
 #[test]
 fn samples_for_the_type_checker_are_current() {
     inputs().iter().for_each(is_sampled);
+    events().iter().for_each(is_heard);
     let snapshot = Snapshot { account: Some(account()), contacts: contacts() };
     let written = [
         "// Written by web/wasm/tests/interface.rs; do not edit.\n".to_owned(),
@@ -185,6 +207,7 @@ fn samples_for_the_type_checker_are_current() {
         constant("requests", "EngineRequest[]", &requests()),
         constant("events", "Event[]", &events()),
         constant("snapshot", "Snapshot", &snapshot),
+        constant("textLimit", "number", &TEXT_LIMIT),
     ]
     .concat();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../test/fixtures/samples.ts");

@@ -319,9 +319,14 @@ fn keys_that_the_server_altered_are_noticed() {
     let mut world = World::new(1, 35);
     let phone = world.people[ALICE].phone.clone();
     let account = world.server.accounts.get_mut(&phone).unwrap();
-    account.messaging_key.public_key = Bytes([9; 32]);
+    let published = std::mem::replace(&mut account.messaging_key.public_key, Bytes([9; 32]));
     world.pass(3 * A_DAY);
     assert!(world.people[ALICE].events.contains(&Event::KeysAltered));
+    world.server.accounts.get_mut(&phone).unwrap().messaging_key.public_key = published;
+    world.pass(3 * A_DAY);
+    let mut checks = world.people[ALICE].events.iter();
+    let last = checks.rfind(|event| matches!(event, Event::KeysAltered | Event::KeysIntact));
+    assert_eq!(last, Some(&Event::KeysIntact));
 }
 
 #[test]

@@ -1,13 +1,11 @@
 import { useEffect, useId, useRef, useState } from 'preact/hooks'
-import type { ContactView, Id } from '../../engine.ts'
+import { type ContactView, type Id, TEXT_LIMIT } from '../../engine.ts'
 import { strings } from '../../strings.ts'
 import { useMailbox } from '../context.ts'
 import { SendIcon } from '../shell/icons.tsx'
 import { nameOf } from '../shell/names.ts'
 import { refusalText } from '../trouble.ts'
 
-/** The longest text of one letter, in bytes of UTF-8: the engine's `TEXT_LIMIT`. */
-const TEXT_LIMIT = 60_000
 /** A letter grows its box up to this many pixels. */
 const TALLEST = 200
 

@@ -17,8 +17,9 @@ export function Banners({ open }: { open: State & { phase: 'open' } }) {
   return (
     <div class="banners" aria-live="polite">
       {open.storage !== 'ok' && <Banner kind="error">{strings.storageTrouble[open.storage]}</Banner>}
-      {open.connection === 'offline' && <Banner kind="quiet">{text.offline}</Banner>}
-      {slow && <Banner kind="quiet">{text.connecting}</Banner>}
+      {open.keysAltered && <Banner kind="error">{text.keysAltered}</Banner>}
+      {open.connection === 'offline' && <Banner kind="plain">{text.offline}</Banner>}
+      {slow && <Banner kind="plain">{text.connecting}</Banner>}
       {open.connection === 'sign_in' && <SignInAgain credentialId={open.credentialId} />}
       {open.connection === 'device_unknown' && <Banner kind="error">{text.deviceUnknown}</Banner>}
       {mailbox.outdated && (
@@ -34,13 +35,13 @@ export function Banners({ open }: { open: State & { phase: 'open' } }) {
 }
 
 interface BannerProps {
-  kind: 'quiet' | 'news' | 'error'
+  kind: 'plain' | 'news' | 'error'
   children: ComponentChildren
 }
 
 function Banner({ kind, children }: BannerProps) {
   return (
-    <div class={`banner ${kind}`} data-testid="banner" data-kind={kind}>
+    <div class="banner" data-testid="banner" data-kind={kind}>
       {children}
     </div>
   )

@@ -21,8 +21,10 @@ export function Shell({ route, open }: ShellProps) {
   const place = route.at === 'conversation' ? route.contact : route.at
   const first = useRef(true)
   useEffect(() => {
+    // A field in the pane that took the focus keeps it.
+    const taken = pane.current?.contains(document.activeElement)
     if (first.current) first.current = false
-    else if (place !== 'home') pane.current?.focus()
+    else if (place !== 'home' && !taken) pane.current?.focus()
   }, [place])
   const atHome = !['conversation', 'new', 'settings'].includes(route.at)
   return (

@@ -7,7 +7,7 @@ import { Notice } from '../shell/notice.tsx'
 export function CutShort() {
   const mailbox = useMailbox()
   const again = async () => {
-    await mailbox.closeVault()
+    await mailbox.abandonSignUp()
     replace({ at: 'sign-up' })
   }
   return (

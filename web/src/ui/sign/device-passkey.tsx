@@ -31,7 +31,7 @@ export function DevicePasskey({ phone, onStart, onFail, onDone }: DevicePasskeyP
     if (!opened.ok) return refusalText(opened.refusal)
     const problem = await mailbox.createAccount(phone, name.trim() || deviceName(''))
     if (problem === null) return null
-    await mailbox.closeVault()
+    await mailbox.abandonSignUp()
     return strings.trouble.refused[problem] ?? strings.trouble.unknown
   }
   const submit = async (event: Event) => {
