@@ -21,7 +21,7 @@ pub(super) struct PeerDevice {
     registration_id: u32,
     /// The active one first.
     #[n(2)]
-    channels: Vec<ChannelId>,
+    pub(super) channels: Vec<ChannelId>,
 }
 
 impl Record for PeerDevice {

@@ -1,13 +1,16 @@
 //! What must not be believed, and what must not happen twice.
 
+use super::server::ServerDevice;
 use super::world::*;
 use crate::certificate::SenderCertificate;
+use crate::device_list::DeviceList;
 use crate::engine::account::Account;
 use crate::engine::certificates::OwnCertificate;
+use crate::engine::channels::PeerDevice;
 use crate::engine::letters::Letter;
 use crate::engine::outbox::Outgoing;
 use crate::engine::*;
-use crate::keys::IdentitySecret;
+use crate::keys::{ExchangeSecret, IdentitySecret, sign_prekey};
 use crate::record::to_cbor;
 use crate::types::{Bytes, UnixTime};
 use crate::wire::{InboxEnvelope, InboxLetter, ListedDevice, ServerFrame};
@@ -409,4 +412,158 @@ fn records_of_later_versions_are_left_alone() {
     world.reopen(ALICE);
     world.settle();
     assert_eq!(world.people[ALICE].vault["capsule/1"], [1, 2, 3]);
+}
+
+/// Signs a list that names one device more, as somebody who holds the identity secret can, and
+/// serves it without the owner's device knowing.
+fn serve_a_list_with_a_ghost(world: &mut World, who: usize, version: u64) {
+    let account: Account = minicbor::decode(&world.people[who].vault["account"]).unwrap();
+    let (ghost, now) = (Bytes([255; 16]), UnixTime(world.now / 1_000));
+    let key = ExchangeSecret::generate(&mut world.rng).public();
+    let served = world.server.accounts.get_mut(&account.phone).unwrap();
+    let (mut devices, messaging) = (served.list.devices.clone(), served.list.messaging_key);
+    devices.push(ListedDevice { device_id: ghost, registration_id: 5, device_key: key });
+    served.list =
+        DeviceList::sign(&account.identity, &account.phone, version, now, &messaging, devices);
+    let prekey = ExchangeSecret::generate(&mut world.rng).public();
+    let device = ServerDevice {
+        signed_prekey: sign_prekey(&account.identity, &ghost, 1, now.hour(), &prekey),
+        one_time: Vec::new(),
+        envelopes: Vec::new(),
+        pending: Default::default(),
+    };
+    served.devices.insert(ghost, device);
+}
+
+#[test]
+fn a_list_of_ones_own_that_was_never_signed_here_is_refused_and_told() {
+    for (seed, version) in [(64, 2), (65, 9), (66, 1)] {
+        let mut world = World::new(2, seed);
+        serve_a_list_with_a_ghost(&mut world, BOB, version);
+        world.write(ALICE, BOB, "to a ghost as well");
+        world.settle();
+        assert_eq!(world.states(ALICE, BOB), [LetterState::Sent]);
+        assert!(world.received(BOB, ALICE).is_empty(), "version {version}");
+        assert!(world.people[BOB].events.contains(&Event::KeysAltered), "version {version}");
+        assert_eq!(world.people[BOB].count("in"), 0);
+    }
+}
+
+#[test]
+fn another_letter_under_a_used_index_is_not_acknowledged() {
+    let mut world = World::new(2, 67);
+    world.write(ALICE, BOB, "one");
+    world.settle();
+    let restored = world.people[ALICE].vault.clone();
+    world.write(ALICE, BOB, "two");
+    world.settle();
+    let two = world.server.accounts[&world.people[BOB].phone].letters.clone();
+    world.people[ALICE].vault = restored;
+    world.reopen(ALICE);
+    world.settle();
+    world.write(ALICE, BOB, "three");
+    world.settle();
+    assert_eq!(world.received(BOB, ALICE), ["one", "two"]);
+    assert_eq!(pending_letters(&world, BOB).len(), 1, "not lost silently");
+    // What was taken and comes again is acknowledged, also by an engine that was opened anew.
+    let (phone, device) = (world.people[BOB].phone.clone(), world.device(BOB).unwrap());
+    let account = world.server.accounts.get_mut(&phone).unwrap();
+    account.devices.get_mut(&device).unwrap().pending.extend(two.keys());
+    world.reopen(BOB);
+    world.settle();
+    assert_eq!(pending_letters(&world, BOB).len(), 1);
+}
+
+#[test]
+fn an_hour_of_storing_that_cannot_be_is_not_believed() {
+    let mut world = undelivered(68, true);
+    let (letters, envelopes) = (pending_letters(&world, BOB), pending_envelopes(&world, BOB));
+    let before = world.people[BOB].vault.clone();
+    for hours in [-34 * 24, 3] {
+        let (mut letter, mut envelope) = (letters[0].clone(), envelopes[0].clone());
+        envelope.created_at = envelope.created_at.plus(hours * 3_600);
+        letter.timestamp = letter.timestamp.plus(hours * 3_600);
+        letter.expires_at = letter.timestamp.plus(30 * 86_400).day_up();
+        world.inject(BOB, &envelopes_frame(vec![envelope]));
+        world.inject(BOB, &letters_frame(vec![letter]));
+        assert_eq!(world.people[BOB].vault, before, "{hours} hours");
+    }
+    assert_eq!(pending_envelopes(&world, BOB).len(), 1, "nothing was acknowledged");
+    // A vault whose clock is years behind waits until it is right.
+    world.people[BOB].clock_error = -1_000 * A_DAY;
+    world.go_online(BOB);
+    assert!(world.received(BOB, ALICE).is_empty());
+    assert_eq!(pending_letters(&world, BOB).len(), 1);
+    world.people[BOB].clock_error = 0;
+    world.reopen(BOB);
+    world.settle();
+    assert_eq!(world.received(BOB, ALICE), ["Hello Bob"]);
+}
+
+#[test]
+fn another_identity_under_an_unknown_certificate_key_is_held() {
+    let mut world = World::new(2, 69);
+    world.write(BOB, ALICE, "I am Bob");
+    world.settle();
+    let phone = world.people[BOB].phone.clone();
+    world.server.accounts.remove(&phone);
+    world.people[BOB].cookie = Default::default();
+    let told = world.server.certificate_secret.public();
+    let newer = IdentitySecret::generate(&mut world.rng);
+    world.server.certificate_secret = newer;
+    let mallory = world.add_person(phone.as_str());
+    world.server.told_key = Some(told);
+    world.write(mallory, ALICE, "I am Bob, too");
+    world.settle();
+    assert!(!world.contact(ALICE, BOB).unwrap().identity_changed);
+    assert_eq!(pending_envelopes(&world, ALICE).len(), 1, "held");
+    world.server.told_key = None;
+    world.pass(2 * A_DAY);
+    assert!(world.contact(ALICE, BOB).unwrap().identity_changed);
+}
+
+#[test]
+fn a_late_envelope_of_an_earlier_registration_displaces_no_newer_channel() {
+    let mut world = World::new(2, 78);
+    world.find(ALICE, BOB);
+    world.go_offline(BOB);
+    world.write(ALICE, BOB, "before");
+    world.settle();
+    let early = pending_envelopes(&world, BOB);
+    // Alice's state begins anew: another registration id, and none of the channels of before.
+    let alice = &mut world.people[ALICE];
+    let mut account: Account = minicbor::decode(&alice.vault["account"]).unwrap();
+    account.registration_id += 1;
+    alice.vault.insert("account".into(), to_cbor(&account));
+    let forgotten = ["peer/", "channel/", "out/", "bundle/"];
+    alice.vault.retain(|key, _| !forgotten.iter().any(|kind| key.starts_with(kind)));
+    let now = UnixTime(world.now / 1_000);
+    let served = world.server.accounts.get_mut(&account.phone).unwrap();
+    let (version, messaging) = (served.list.version + 1, served.list.messaging_key);
+    let devices = vec![account.listed()];
+    served.list =
+        DeviceList::sign(&account.identity, &account.phone, version, now, &messaging, devices);
+    world.tell_own_list(ALICE);
+    world.reopen(ALICE);
+    world.settle();
+    world.write(ALICE, BOB, "after");
+    world.settle();
+
+    let late = pending_envelopes(&world, BOB);
+    let late = late.into_iter().filter(|envelope| !early.contains(envelope)).collect();
+    world.inject(BOB, &envelopes_frame(late));
+    let peer = |world: &World| {
+        let peers = world.people[BOB].vault.iter().find(|(key, _)| key.starts_with("peer/"));
+        minicbor::decode::<PeerDevice>(peers.unwrap().1).unwrap()
+    };
+    let newer = peer(&world).channels;
+    world.inject(BOB, &envelopes_frame(early));
+    let both = peer(&world).channels;
+    assert_eq!((both.len(), both[0]), (2, newer[0]), "the newer one stays in use");
+    assert_eq!(world.people[BOB].count("channel"), 2);
+    world.go_online(BOB);
+    assert_eq!(world.received(BOB, ALICE).len(), 2);
+    world.write(BOB, ALICE, "and back");
+    world.settle();
+    assert_eq!(world.received(ALICE, BOB), ["and back"]);
 }

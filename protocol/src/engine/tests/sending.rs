@@ -402,3 +402,123 @@ fn a_full_mailbox_is_not_knocked_at_with_every_letter() {
     received.sort_unstable();
     assert!(received.into_iter().eq((0..30).map(|n| format!("{n:02}"))));
 }
+
+#[test]
+fn a_look_up_that_has_gone_stale_is_asked_anew() {
+    let mut world = World::new(2, 70);
+    world.pass(5 * A_DAY);
+    world.find(ALICE, BOB);
+    let phone = world.people[BOB].phone.clone();
+    let found = world.server.accounts[&phone].list.version;
+    world.pass(3 * A_DAY);
+    assert!(world.server.accounts[&phone].list.version > found, "renewed when it was due");
+    world.write(BOB, ALICE, "hello Alice");
+    world.settle();
+    // What Alice found is younger than 7 days, unused, and older than the list she knows now.
+    world.write(ALICE, BOB, "hello Bob");
+    world.settle();
+    assert_eq!(world.states(ALICE, BOB), [LetterState::Sent]);
+    assert_eq!(world.received(BOB, ALICE), ["hello Bob"]);
+}
+
+#[test]
+fn prekeys_are_asked_for_devices_of_the_newest_known_list() {
+    let mut world = World::new(2, 71);
+    world.write(BOB, ALICE, "hello Alice");
+    world.settle();
+    world.server.sealed_log.clear();
+    world.write(ALICE, BOB, "hello Bob");
+    world.settle();
+    // She never looked him up, and has a channel to his only device.
+    assert!(world.server.sealed_log[0].contains(r#""prekeys":{"devices":[]}"#));
+    assert_eq!(world.received(BOB, ALICE), ["hello Bob"]);
+}
+
+#[test]
+fn only_202_says_that_a_letter_is_stored() {
+    for (seed, status) in [(72, 200), (73, 204), (74, 302)] {
+        let mut world = World::new(2, seed);
+        world.find(ALICE, BOB);
+        world.server.refusals = vec![(status, "")];
+        world.write(ALICE, BOB, "through the hotel's network");
+        world.settle();
+        assert_eq!(world.states(ALICE, BOB), [LetterState::Waiting { reason: None }]);
+        world.pass(MINUTE);
+        assert_eq!(world.states(ALICE, BOB), [LetterState::Sent]);
+        assert_eq!(world.received(BOB, ALICE), ["through the hotel's network"]);
+    }
+}
+
+#[test]
+fn letters_whose_tokens_were_refused_leave_apart_and_wait_across_a_reload() {
+    let mut world = World::new(2, 75);
+    world.write(ALICE, BOB, "0");
+    world.settle();
+    world.server.refusals = vec![(401, problems::TOKEN_REFUSED); 6];
+    for n in 1..7 {
+        world.write(ALICE, BOB, &format!("{n}"));
+    }
+    world.settle();
+    let before = world.people[ALICE].sealed_requests;
+    world.pass(5 * MINUTE);
+    assert_eq!(world.people[ALICE].sealed_requests - before, 3, "three other tokens");
+    world.reopen(ALICE);
+    world.pass(30 * MINUTE);
+    assert_eq!(world.people[ALICE].sealed_requests - before, 3, "the others wait");
+    world.pass(AN_HOUR);
+    assert_eq!(world.people[ALICE].sealed_requests - before, 6, "three more in the next hour");
+    assert_eq!(world.received(BOB, ALICE).len(), 7);
+}
+
+#[test]
+fn a_renewal_in_doubt_is_no_cause_for_alarm() {
+    let mut world = World::new(1, 76);
+    let phone = world.people[ALICE].phone.clone();
+    world.pass(A_DAY);
+    let few = |world: &mut World| {
+        let account = world.server.accounts.get_mut(&phone).unwrap();
+        account.devices.values_mut().for_each(|device| device.one_time.truncate(3));
+    };
+    few(&mut world);
+    let mut refilled = 0;
+    while world.now < START + 3 * A_DAY {
+        let Some(request) = world.people[ALICE].queue.pop_front() else {
+            world.now += 5 * MINUTE;
+            few(&mut world);
+            world.step(ALICE, Input::Tick);
+            continue;
+        };
+        refilled += u32::from(request.path.ends_with("one-time"));
+        // The server has trouble with renewals only.
+        let (status, body) = match request.method {
+            "PUT" => (503, String::new()),
+            _ => world.reach_server(ALICE, &request),
+        };
+        let (request, retry_after) = (request.id, None);
+        world.step(ALICE, Input::Response { request, status, retry_after, body });
+    }
+    assert!(refilled > 3, "prekeys were refilled while the renewal was under way");
+    assert!(!world.people[ALICE].events.contains(&Event::KeysAltered));
+}
+
+#[test]
+fn a_prekey_that_the_server_had_is_never_taken_back() {
+    let mut world = World::new(2, 77);
+    let (phone, device) = (world.people[BOB].phone.clone(), world.device(BOB).unwrap());
+    let old = world.server.accounts[&phone].devices[&device].signed_prekey.clone();
+    world.pass(3 * A_DAY);
+    let record = "signed-prekey/00000002";
+    let secret = world.people[BOB].vault[record].clone();
+    world.find(ALICE, BOB);
+    // The server goes back to the prekey before, and says so in its status.
+    let served = &mut world.server.accounts.get_mut(&phone).unwrap().devices;
+    let newer = std::mem::replace(&mut served.get_mut(&device).unwrap().signed_prekey, old);
+    world.pass(AN_HOUR * 12);
+    assert_eq!(world.people[BOB].vault.get(record), Some(&secret), "kept");
+    world.write(ALICE, BOB, "to the newer prekey");
+    world.settle();
+    assert_eq!(world.received(BOB, ALICE), ["to the newer prekey"]);
+    world.pass(3 * A_DAY);
+    assert_eq!(world.people[BOB].vault.get(record), Some(&secret), "and its id not given again");
+    assert_eq!(newer.key_id, 2);
+}
