@@ -7,6 +7,7 @@ pub mod certificate;
 pub mod channel;
 pub mod content;
 pub mod device_list;
+pub mod device_name;
 pub mod encoding;
 pub mod engine;
 pub mod handshake;

@@ -13,6 +13,19 @@ pub const SUITE: u16 = 2;
 pub const TOKEN_SCHEME: &str = "PrivateToken";
 
 macro_rules! wire {
+    ($(#[$meta:meta])* unprinted request struct $name:ident { $($(#[$fmeta:meta])* $field:ident : $ty:ty,)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+        #[serde(deny_unknown_fields)]
+        pub struct $name { $($(#[$fmeta])* pub $field: $ty,)* }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(concat!(stringify!($name), "(…)"))
+            }
+        }
+    };
     ($(#[$meta:meta])* request struct $name:ident { $($(#[$fmeta:meta])* $field:ident : $ty:ty,)* }) => {
         $(#[$meta])*
         #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,7 +80,7 @@ wire! {
 wire! {
     /// `POST /v1/registration`: ask for a code. The phone as a person typed it, spaces and all;
     /// numbers without a country code are refused.
-    request struct StartRegistration {
+    unprinted request struct StartRegistration {
         /// The phone number, `+` first.
         phone: String,
     }
@@ -75,7 +88,7 @@ wire! {
 
 wire! {
     /// `POST /v1/registration/verify`: prove the phone.
-    request struct VerifyRegistration {
+    unprinted request struct VerifyRegistration {
         /// The phone number, as before.
         phone: String,
         /// The six digits that were sent.

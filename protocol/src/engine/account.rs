@@ -6,10 +6,11 @@ use super::records::{Record, RecordKey, Records};
 use super::requests::{Answer, Method};
 use super::turn::Turn;
 use crate::device_list::DeviceList;
+use crate::device_name::seal_name;
 use crate::handshake::Party;
 use crate::keys::{ExchangeSecret, IdentitySecret, sign_messaging_key, sign_prekey};
 use crate::limits::ONE_TIME_PREKEYS;
-use crate::types::{DeviceId, Key, Phone, Signature, UnixTime};
+use crate::types::{Blob, DeviceId, Key, Phone, Signature, UnixTime};
 use crate::wire::{
     Account as SessionAccount, ListedDevice, NewAccount, OneTimePrekey, PublishKeys,
     SignedDeviceList, SignedMessagingKey, SignedPrekey, problems,
@@ -229,13 +230,15 @@ impl Turn<'_> {
         let messaging_key = self.new_messaging_key(&account, 1);
         let device_list = self.sign_list(&account, 1, messaging_key.public_key);
         let signed_prekey = self.new_signed_prekey(&account);
+        let (identity, name) = (&account.identity, &account.device_name);
+        let sealed_name = seal_name(self.rng, identity, &account.phone, &account.device_id, name);
         let keys = NewAccount {
             identity_key: account.identity.public(),
             device_list,
             messaging_key,
             signed_prekey,
             one_time_prekeys: self.new_one_time_prekeys(ONE_TIME_PREKEYS as u32),
-            encrypted_name: self.seal_name(&account),
+            encrypted_name: Blob(sealed_name),
         };
         let body = serde_json::to_string(&PublishKeys::Account(keys)).ok();
         self.ask(Purpose::CreateAccount, Method::Put, "/v1/keys", body);

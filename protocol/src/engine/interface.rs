@@ -16,7 +16,7 @@ pub type LetterId = Bytes<16>;
 pub type RequestId = Bytes<16>;
 
 /// What the host tells the engine.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Input {
     /// The vault was opened. Requests that were committed and never answered come out again.
@@ -87,7 +87,7 @@ pub enum Input {
         /// The letter's record key, as [`LetterView::key`] gave it.
         key: String,
     },
-    /// Everything from this contact has been seen.
+    /// Everything from this contact has been seen. The server is not told.
     MarkRead {
         /// Whose conversation.
         contact: ContactId,
@@ -129,7 +129,7 @@ pub const PREVIEW_CHARS: usize = 160;
 ///
 /// If the commit fails, nothing may leave: the host drops the engine and opens it anew from the
 /// vault.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Output {
     /// Records to put or delete, in order.
     pub writes: Vec<Write>,
@@ -162,13 +162,6 @@ impl Write {
     }
 }
 
-impl std::fmt::Debug for Write {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let what = if self.value.is_some() { "put" } else { "delete" };
-        f.debug_struct("Write").field("key", &self.key).field("value", &what).finish()
-    }
-}
-
 /// The prefix of letter records: `letter/<contact>/<sealed time, 16 hex digits>-<letter id>`, so
 /// that key order within a contact is the thread's order. The engine only ever writes them; the
 /// host reads them by page and must not hand them to [`super::Engine::open`].
@@ -191,15 +184,6 @@ pub struct Request {
     pub body: Option<String>,
 }
 
-impl std::fmt::Debug for Request {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Request")
-            .field("half", &self.half)
-            .field("method", &self.method)
-            .finish_non_exhaustive()
-    }
-}
-
 /// Which half of the server a request goes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -211,7 +195,7 @@ pub enum Half {
 }
 
 /// What happened that a person, or the host, should know.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Event {
     /// The account's keys are published.
@@ -231,8 +215,9 @@ pub enum Event {
     SignInNeeded,
     /// The server does not know this device any more.
     DeviceUnknown,
-    /// The server serves other keys for this device than it published: it is at fault, or was
-    /// tampered with.
+    /// The server serves other keys for this device than it published, or somebody was shown a device
+    /// list that this device did not sign: the server is at fault, or was tampered with, or somebody
+    /// else holds the identity key.
     KeysAltered,
     /// The server serves the keys that this device published, as it should.
     KeysIntact,
@@ -270,7 +255,7 @@ pub enum Event {
 }
 
 /// What became of a look-up.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum FindOutcome {
     /// The number has a mailbox; this is its conversation.
@@ -287,7 +272,7 @@ pub enum FindOutcome {
 }
 
 /// The account in this vault.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountView {
     /// Whose.
     pub phone: Phone,
@@ -298,7 +283,7 @@ pub struct AccountView {
 }
 
 /// A contact.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContactView {
     /// Local id.
     pub id: ContactId,
@@ -334,7 +319,7 @@ pub enum Standing {
 }
 
 /// A letter in a thread.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LetterView {
     /// Its record's key; key order is thread order.
     pub key: String,
@@ -353,7 +338,7 @@ pub struct LetterView {
 }
 
 /// What a letter says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum ContentView {
     /// Text.
@@ -431,7 +416,7 @@ pub enum FailReason {
 }
 
 /// Everything the page's first view needs, without the letters.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
     /// The account in this vault; `None` in an empty one.
     pub account: Option<AccountView>,

@@ -8,7 +8,7 @@
 //! | --- | --- |
 //! | `records` | the keyed records and what changed in them |
 //! | `requests`, `purpose`, `retries` | the request queue: exact bytes, tokens, patience |
-//! | `account`, `device_name`, `session` | the account's keys, the device's proof |
+//! | `account`, `session` | the account's keys, the device's proof |
 //! | `upkeep`, `certificates`, `renewal`, `sweep` | what a device does by itself |
 //! | `contacts`, `lookup` | people and their keys |
 //! | `outbox`, `outbound`, `outcomes` | letters going out, their sessions, and the answers |
@@ -16,6 +16,7 @@
 //! | `rest` | why nothing goes out in the same step |
 //! | `channels`, `base_keys` | channels to other devices |
 //! | `letters` | the records that the host shows |
+//! | `printed` | what `Debug` tells of inputs and outputs: next to nothing |
 //!
 //! The records, by the first word of their keys. Ids are random and mean nothing outside the
 //! vault; no key holds a phone number or a name.
@@ -47,7 +48,6 @@ mod base_keys;
 mod certificates;
 mod channels;
 mod contacts;
-mod device_name;
 mod envelopes;
 mod inbox;
 pub mod interface;
@@ -57,6 +57,7 @@ mod lookup;
 mod outbound;
 mod outbox;
 mod outcomes;
+mod printed;
 mod purpose;
 mod records;
 mod renewal;

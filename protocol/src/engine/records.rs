@@ -37,7 +37,7 @@ impl<T: Record> RecordKey<T> {
 #[derive(Default)]
 pub(super) struct Records {
     all: BTreeMap<String, Zeroizing<Vec<u8>>>,
-    changed: BTreeMap<String, Option<Vec<u8>>>,
+    changed: BTreeMap<String, Option<Zeroizing<Vec<u8>>>>,
     letters: Vec<Write>,
 }
 
@@ -67,10 +67,10 @@ impl Records {
     }
 
     pub(super) fn put<T: Record>(&mut self, key: &RecordKey<T>, record: &T) {
-        let bytes = encoded(record);
-        if self.all.get(&key.text).is_none_or(|old| **old != bytes) {
+        let bytes = Zeroizing::new(encoded(record));
+        if self.all.get(&key.text).is_none_or(|old| *old != bytes) {
             self.changed.insert(key.text.clone(), Some(bytes.clone()));
-            self.all.insert(key.text.clone(), Zeroizing::new(bytes));
+            self.all.insert(key.text.clone(), bytes);
         }
     }
 
@@ -120,8 +120,13 @@ impl Records {
     /// What changed since the last call, in key order, letters last and in the order written.
     pub(super) fn take_writes(&mut self) -> Vec<Write> {
         let changed = std::mem::take(&mut self.changed);
-        let mut writes: Vec<Write> =
-            changed.into_iter().map(|(key, value)| Write { key, value }).collect();
+        let mut writes: Vec<Write> = changed
+            .into_iter()
+            .map(|(key, value)| Write {
+                key,
+                value: value.map(|mut bytes| std::mem::take(&mut *bytes)),
+            })
+            .collect();
         writes.append(&mut self.letters);
         writes
     }

@@ -48,6 +48,14 @@ pub(super) fn x3dh_root(exchanges: &[Key]) -> Key {
     root
 }
 
+/// The key under which a device's name is kept.
+pub(super) fn name_key(seed: &Key, phone: &str) -> Key {
+    let info = transcript("letterbox/2 device name", &[phone.as_bytes()]);
+    let mut key = [0; 32];
+    Hkdf::<Sha512>::new(None, seed).expand(&info, &mut key).unwrap();
+    key
+}
+
 /// The next root key and a chain key.
 fn root_step(root: &Key, exchanged: &Key) -> (Key, Key) {
     let mut output = [0; 64];

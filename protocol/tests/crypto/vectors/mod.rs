@@ -61,14 +61,14 @@ impl Fields for Value {
     }
 
     fn text(&self, name: &str) -> &str {
-        self[name].as_str().unwrap_or_else(|| panic!("no text {name}"))
+        self[name].as_str().expect("a text")
     }
 
     fn number(&self, name: &str) -> u64 {
-        self[name].as_u64().unwrap_or_else(|| panic!("no number {name}"))
+        self[name].as_u64().expect("a number")
     }
 
     fn list(&self, name: &str) -> &[Value] {
-        self[name].as_array().unwrap_or_else(|| panic!("no list {name}"))
+        self[name].as_array().expect("a list")
     }
 }

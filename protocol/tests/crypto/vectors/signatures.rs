@@ -1,11 +1,12 @@
 //! Transcripts and what is signed: messaging key, prekey, device list, certificate; and the key
 //! check.
 
-use super::independent::{cbor, identity, sha256, sign, transcript};
+use super::independent::{cbor, encrypt, identity, name_key, sha256, sign, transcript};
 use super::{Fields, committed, compare, hex};
 use crate::people::{NOW, Person, Recorder};
 use letterbox_protocol::certificate::SenderCertificate;
 use letterbox_protocol::device_list;
+use letterbox_protocol::device_name::seal_name;
 use letterbox_protocol::encoding::Transcript;
 use letterbox_protocol::key_check::key_check_digest;
 use letterbox_protocol::keys::{IdentitySecret, messaging_key_transcript, prekey_transcript};
@@ -254,4 +255,35 @@ fn certificates_are_as_published() {
     assert_eq!(encoded, certificate.bytes("cbor"));
     let day = vector.number("issued_at") / 86_400;
     assert_eq!(certificate.number("valid_until"), (day + 2) * 86_400);
+}
+
+#[test]
+fn a_devices_name_is_as_published() {
+    let mut rng = Recorder::new(14);
+    let person = Person::new(&mut rng, "+4915112345678");
+    rng.take();
+    let (party, name) = (&person.party, "Zoë’s laptop");
+    let sealed = seal_name(&mut rng, &person.identity, &party.phone, &party.device_id, name);
+    compare(
+        "device-name",
+        &json!({
+            "identity_seed": hex(person.identity.expose()),
+            "phone": party.phone.as_str(),
+            "device_id": hex(party.device_id),
+            "name": name,
+            "nonce": hex(rng.take()),
+            "encrypted_name": hex(&sealed),
+        }),
+    );
+    let vector = committed("device-name");
+    let key = name_key(&vector.key("identity_seed"), vector.text("phone"));
+    let mut padded = vector.text("name").as_bytes().to_vec();
+    padded.resize(128, 0);
+    let (nonce, aad) = (vector.bytes("nonce"), vector.bytes("device_id"));
+    assert_eq!(encrypt(&key, &nonce, &aad, &padded), vector.bytes("encrypted_name"));
+    // A longer name is cut between characters.
+    let long = "ü".repeat(100);
+    let cut = seal_name(&mut rng, &person.identity, &party.phone, &party.device_id, &long);
+    let all = "ü".repeat(64);
+    assert_eq!(cut[12..], encrypt(&key, &cut[..12], &aad, all.as_bytes())[12..]);
 }
