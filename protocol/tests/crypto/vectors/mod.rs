@@ -61,14 +61,14 @@ impl Fields for Value {
     }
 
     fn text(&self, name: &str) -> &str {
-        self[name].as_str().expect("a text")
+        self[name].as_str().unwrap()
     }
 
     fn number(&self, name: &str) -> u64 {
-        self[name].as_u64().expect("a number")
+        self[name].as_u64().unwrap()
     }
 
     fn list(&self, name: &str) -> &[Value] {
-        self[name].as_array().expect("a list")
+        self[name].as_array().unwrap()
     }
 }
