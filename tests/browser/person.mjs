@@ -59,13 +59,18 @@ export class Person {
   }
 
   async authenticator(page) {
-    const cdp = await this.context.newCDPSession(page)
-    await cdp.send('WebAuthn.enable')
-    const { authenticatorId } = await cdp.send('WebAuthn.addVirtualAuthenticator', {
+    this.keys = await this.context.newCDPSession(page)
+    await this.keys.send('WebAuthn.enable')
+    this.authenticatorId = await this.addAuthenticator('internal')
+  }
+
+  /** Adds a virtual authenticator to the page; its id. */
+  async addAuthenticator(transport) {
+    const { authenticatorId } = await this.keys.send('WebAuthn.addVirtualAuthenticator', {
       options: {
         protocol: 'ctap2',
         ctap2Version: 'ctap2_1',
-        transport: 'internal',
+        transport,
         hasResidentKey: true,
         hasUserVerification: true,
         hasPrf: this.prf,
@@ -73,21 +78,40 @@ export class Person {
         automaticPresenceSimulation: true,
       },
     })
-    this.keys = cdp
-    this.authenticatorId = authenticatorId
+    return authenticatorId
+  }
+
+  /** Has workers run `script` before their own, from the next load on. */
+  async inWorkers(script) {
+    const file = '**/assets/main-*.js'
+    await this.context.unroute(file)
+    await this.context.route(file, async (route) => {
+      const answer = await route.fetch()
+      await route.fulfill({ response: answer, body: `{${script}}\n${await answer.text()}` })
+    })
   }
 
   /** From the welcome page to an empty mailbox. */
   async signUp(page = this.page) {
+    await this.beginSignUp(page)
+    await this.atHome(page)
+  }
+
+  /** From the welcome page to the keys being made. */
+  async beginSignUp(page = this.page) {
     await page.getByRole('link', { name: 'Create a mailbox' }).click()
+    await this.provePhone(page)
+    await page.getByRole('button', { name: 'Make the passkey' }).click()
+  }
+
+  /** From the form for the phone number to the one for the passkey. */
+  async provePhone(page = this.page) {
     await page.getByLabel('Your phone number').fill(this.phone)
     await page.getByRole('button', { name: 'Send the code' }).click()
     const field = page.getByLabel('The code we sent you')
     await field.waitFor()
     await field.fill(await this.server.code())
     await page.getByRole('button', { name: 'Check the code' }).click()
-    await page.getByRole('button', { name: 'Make the passkey' }).click()
-    await this.atHome(page)
   }
 
   /** Waits for the conversation list. */

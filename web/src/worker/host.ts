@@ -36,6 +36,8 @@ export class Host {
   #storage: Storage = 'ok'
   #keysAltered: boolean
   #closed = false
+  /** A commit failed. The engine, opened anew, goes on after a rest, or once something is stored. */
+  #resting = false
 
   private constructor(entry: VaultEntry, vault: Vault, engine: ClientEngine, listener: HostListener) {
     this.credentialId = entry.credentialId
@@ -128,6 +130,7 @@ export class Host {
   }
 
   #begin(): void {
+    this.#resting = false
     this.#tell({ type: 'resume' })
     this.#tell({ type: 'signed_in' })
   }
@@ -147,15 +150,18 @@ export class Host {
   async #step(input: Input, action: string | null): Promise<Reply> {
     const now = Date.now()
     let output: Output
+    let stored: boolean
     try {
       output = this.#engine.step(now, input)
-      if (output.writes.length > 0 || action) await this.#vault.commit(output.writes, action, now)
+      stored = output.writes.length > 0 || action !== null
+      if (stored) await this.#vault.commit(output.writes, action, now)
     } catch (error) {
       if (error instanceof InvalidInput) return refuse('invalid')
       return refuse(await this.#recover(error))
     }
-    if (this.#storage !== 'ok') this.#setStorage('ok')
-    this.#wakeAt(output.wake_at)
+    if (stored && this.#storage !== 'ok') this.#setStorage('ok')
+    if (stored && this.#resting) this.#begin()
+    if (!this.#resting) this.#wakeAt(output.wake_at)
     for (const request of output.requests)
       void send(request).then((answer) => this.#answered(request.half, answer))
     for (const frame of output.frames) this.#live.send(frame)
@@ -219,12 +225,16 @@ export class Host {
       return 'not_open'
     }
     this.#setStorage(full ? 'full' : 'failed')
+    this.#resting = true
     try {
       const engine = new ClientEngine(await this.#vault.readAllBut(LETTERS))
       this.#engine.free()
       this.#engine = engine
       this.#listener.renewed()
-      this.#timer = setTimeout(() => this.#begin(), REST)
+      this.#timer = setTimeout(() => {
+        this.#setStorage('ok')
+        this.#begin()
+      }, REST)
     } catch {
       this.#closed = true
     }
