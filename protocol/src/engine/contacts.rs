@@ -238,7 +238,7 @@ impl Turn<'_> {
     pub(super) fn delete_conversation(&mut self, id: ContactId) {
         let Some(contact) = self.contact(id) else { return };
         self.give_up(|purpose| match purpose {
-            Purpose::Letter { contact, .. } | Purpose::Lookup { contact } => *contact == id,
+            Purpose::Letter { contact, .. } | Purpose::Lookup { contact, .. } => *contact == id,
             _ => false,
         });
         self.records.delete_all::<Outgoing>(&[&id.to_text()]);

@@ -184,6 +184,7 @@ impl Turn<'_> {
             kind: content.kind,
             body: content.body,
             state: LetterState::Received,
+            sealed_at: content.sent_at,
         });
     }
 }

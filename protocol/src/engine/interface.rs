@@ -162,7 +162,8 @@ impl Write {
     }
 }
 
-/// The prefix of letter records: `letter/<contact>/<sealed time, 16 hex digits>-<letter id>`, so
+/// The prefix of letter records: `letter/<contact>/<time>-<sealed time>-<letter id>`, the times
+/// (held within the hour of storing, and as it was sealed) as 16 hex digits each, so
 /// that key order within a contact is the thread's order. The engine only ever writes them; the
 /// host reads them by page and must not hand them to [`super::Engine::open`].
 pub const LETTER_PREFIX: &str = "letter/";

@@ -30,13 +30,17 @@ pub(super) struct Letter {
     pub(super) body: Vec<u8>,
     #[n(6)]
     pub(super) state: LetterState,
+    /// The sealed time as it was: the order of letters that `at` holds to one moment.
+    #[n(7)]
+    pub(super) sealed_at: Millis,
 }
 
 impl Letter {
-    /// `letter/<contact>/<sealed time>-<letter id>`. Times before 1970 sort as 1970.
+    /// `letter/<contact>/<time>-<sealed time>-<letter id>`. Times before 1970 sort as 1970.
     pub(super) fn key(&self) -> String {
         let contact = self.contact.to_text();
-        format!("{LETTER_PREFIX}{contact}/{:016x}-{}", self.at.max(0), self.id.to_text())
+        let (at, sealed_at) = (self.at.max(0), self.sealed_at.max(0));
+        format!("{LETTER_PREFIX}{contact}/{at:016x}-{sealed_at:016x}-{}", self.id.to_text())
     }
 
     pub(super) fn view(&self) -> LetterView {

@@ -138,7 +138,9 @@ impl Turn<'_> {
 
     /// Asks for a contact's keys; prekeys only for devices without a channel.
     pub(super) fn look_up(&mut self, id: ContactId, contact: &Contact) {
-        if self.is_asked(|purpose| *purpose == (Purpose::Lookup { contact: id })) {
+        if self.is_asked(
+            |purpose| matches!(purpose, Purpose::Lookup { contact, .. } if *contact == id),
+        ) {
             return;
         }
         let prekeys = match self.devices_without_channel(id, contact) {
@@ -147,7 +149,8 @@ impl Turn<'_> {
         };
         let body = Lookup { phone: contact.phone.clone(), prekeys };
         if let Ok(body) = serde_json::to_string(&body) {
-            self.ask_sealed(Purpose::Lookup { contact: id }, "/v1/sealed/lookup", body);
+            let purpose = Purpose::Lookup { contact: id, known: contact.list_version() };
+            self.ask_sealed(purpose, "/v1/sealed/lookup", body);
         }
     }
 
@@ -162,7 +165,7 @@ impl Turn<'_> {
         Some(without.map(|device| device.device_id).collect())
     }
 
-    pub(super) fn lookup_answered(&mut self, id: ContactId, answer: &Answer) {
+    pub(super) fn lookup_answered(&mut self, id: ContactId, known: u64, answer: &Answer) {
         let Some(contact) = self.contact(id) else { return };
         self.end_quiet(id);
         if answer.problem().as_deref() == Some(problems::NO_SUCH_MAILBOX) {
@@ -178,6 +181,11 @@ impl Turn<'_> {
                 self.put_contact(id, &contact);
                 self.cache_bundle(id, answer.body);
                 self.looked_up(id, &verified);
+            }
+            // The answer was under way while an envelope told of a newer list. An answer to a
+            // question asked since then has no such excuse.
+            Err(BundleError::List(ListError::RolledBack)) if contact.list_version() > known => {
+                self.look_up(id, &contact);
             }
             Err(error) => self.keys_refused(id, &error),
         }

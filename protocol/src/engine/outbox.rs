@@ -95,14 +95,16 @@ impl Turn<'_> {
         if contact.standing == Standing::Request {
             self.accept_contact(id);
         }
+        let at = self.thread_time(&contact);
         let letter = Letter {
             id: LetterId::random(&mut self.rng),
             contact: id,
             outgoing: true,
-            at: self.thread_time(&contact),
+            at,
             kind: TEXT,
             body: text.into_bytes(),
             state: LetterState::Waiting { reason: None },
+            sealed_at: at,
         };
         self.end_quiet(id);
         self.put_outgoing(&Outgoing { letter, under_way: None });

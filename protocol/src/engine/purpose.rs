@@ -39,6 +39,9 @@ pub(super) enum Purpose {
         /// Whose.
         #[n(0)]
         contact: ContactId,
+        /// The version of their list that was known when it was asked; 0 where none was.
+        #[n(1)]
+        known: u64,
     },
     /// A letter.
     #[n(6)]

@@ -106,7 +106,7 @@ impl Turn<'_> {
             Purpose::RefillPrekeys => self.refill_answered(answer),
             Purpose::Mailbox => {}
             Purpose::Find { phone } => self.find_answered(phone, answer),
-            Purpose::Lookup { contact } => self.lookup_answered(contact, answer),
+            Purpose::Lookup { contact, known } => self.lookup_answered(contact, known, answer),
             Purpose::Letter { contact, letter, session, .. } => {
                 self.letter_answered(contact, letter, session, answer);
             }

@@ -290,6 +290,7 @@ fn send_crafted(world: &mut World, who: usize, whom: usize, change: impl FnOnce(
         kind: 1,
         body: b"crafted".to_vec(),
         state: LetterState::Waiting { reason: None },
+        sealed_at: world.now,
     };
     change(&mut letter);
     let name = format!("{:016x}-{}", letter.at.max(0), letter.id.to_text());

@@ -88,6 +88,48 @@ fn everything_is_well_again(world: &mut World) {
     world.pass(3 * A_DAY);
 }
 
+/// Lives through a schedule, lets everything become well again, and looks at what has arrived.
+fn every_letter_arrives(seed: u64, events: &[Event]) -> Result<(), TestCaseError> {
+    let mut world = World::new(3, seed);
+    for (a, b) in
+        [(ALICE, BOB), (ALICE, CAROL), (BOB, ALICE), (BOB, CAROL), (CAROL, ALICE), (CAROL, BOB)]
+    {
+        world.find(a, b);
+    }
+    for who in 0..3 {
+        world.find(who, who);
+    }
+    for (number, event) in events.iter().enumerate() {
+        happen(&mut world, number, event);
+    }
+    everything_is_well_again(&mut world);
+    for (from, to, text) in written(&world) {
+        if from != to {
+            let copies = world.received(to, from).into_iter().filter(|t| *t == text).count();
+            prop_assert_eq!(copies, 1, "{} (seed {})", text, seed);
+        }
+    }
+    for (a, b) in (0..3).flat_map(|a| (0..3).map(move |b| (a, b))) {
+        let received = world.received(a, b).len();
+        let sent = written(&world).iter().filter(|(from, to, _)| (*from, *to) == (b, a)).count();
+        prop_assert_eq!(received, if a == b { 0 } else { sent }, "nothing made up (seed {})", seed);
+        let states = world.states(a, b);
+        prop_assert!(
+            states.iter().all(|s| *s == LetterState::Sent),
+            "{:?} (seed {})",
+            states,
+            seed
+        );
+    }
+    for who in 0..3 {
+        prop_assert_eq!(world.people[who].count("outbox"), 0);
+        let device = world.device(who).unwrap();
+        let account = &world.server.accounts[&world.people[who].phone];
+        prop_assert!(account.pending(device).is_empty(), "seed {}", seed);
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..Default::default() })]
 
@@ -96,35 +138,18 @@ proptest! {
         seed in any::<u64>(),
         events in prop::collection::vec(event(), 1..60),
     ) {
-        let mut world = World::new(3, seed);
-        for (a, b) in [(ALICE, BOB), (ALICE, CAROL), (BOB, ALICE), (BOB, CAROL), (CAROL, ALICE), (CAROL, BOB)] {
-            world.find(a, b);
-        }
-        for who in 0..3 {
-            world.find(who, who);
-        }
-        for (number, event) in events.iter().enumerate() {
-            happen(&mut world, number, event);
-        }
-        everything_is_well_again(&mut world);
-        for (from, to, text) in written(&world) {
-            if from != to {
-                let copies = world.received(to, from).into_iter().filter(|t| *t == text).count();
-                prop_assert_eq!(copies, 1, "{} (seed {})", text, seed);
-            }
-        }
-        for (a, b) in (0..3).flat_map(|a| (0..3).map(move |b| (a, b))) {
-            let received = world.received(a, b).len();
-            let sent = written(&world).iter().filter(|(from, to, _)| (*from, *to) == (b, a)).count();
-            prop_assert_eq!(received, if a == b { 0 } else { sent }, "nothing made up (seed {})", seed);
-            let states = world.states(a, b);
-            prop_assert!(states.iter().all(|s| *s == LetterState::Sent), "{:?} (seed {})", states, seed);
-        }
-        for who in 0..3 {
-            prop_assert_eq!(world.people[who].count("outbox"), 0);
-            let device = world.device(who).unwrap();
-            let account = &world.server.accounts[&world.people[who].phone];
-            prop_assert!(account.pending(device).is_empty(), "seed {}", seed);
-        }
+        every_letter_arrives(seed, &events)?;
     }
+}
+
+#[test]
+fn keys_that_a_newer_list_overtook_are_asked_for_anew() {
+    let events = [
+        Event::LoseAnswers(CAROL, true),
+        Event::Write(CAROL, BOB),
+        Event::Pass(44 * AN_HOUR),
+        Event::ListMoves(BOB),
+        Event::Write(BOB, CAROL),
+    ];
+    every_letter_arrives(0, &events).unwrap();
 }
