@@ -31,7 +31,7 @@ page:
 
 ## test: install what testing needs, then run every check and every test
 .PHONY: test
-test: tools check test-rust test-web test-browser
+test: tools check test-rust test-wasm test-web test-browser
 
 .PHONY: tools
 tools:
@@ -41,6 +41,11 @@ tools:
 .PHONY: test-rust
 test-rust: build
 	cargo test --locked --workspace
+
+## test-wasm: the published vectors again, as the page runs them
+.PHONY: test-wasm
+test-wasm:
+	scripts/wasm-tests.sh
 
 ## test-web: the page's unit tests
 .PHONY: test-web
@@ -70,10 +75,15 @@ check: page
 advisories:
 	cargo deny check advisories
 
-## bench: sends a second beside the same rows written straight to the database
+## bench: sends a second beside the same rows written straight to the database, and what tokens cost
 .PHONY: bench
 bench:
 	cargo bench --locked
+
+## privacy: how well an adversary guesses who writes to whom, into docs/privacy-harness.md (minutes)
+.PHONY: privacy
+privacy:
+	cargo test --locked --test tests -- --ignored --exact privacy::harness::the_table
 
 ## screenshots: every screen at 390 and 1280 px, into screenshots/
 .PHONY: screenshots

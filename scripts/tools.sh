@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Installs what the tests need and this machine lacks: PostgreSQL's server binaries and Chromium
-# from Debian's packages, cargo-deny from crates.io. What is there already is left alone.
+# Installs what the tests need and this machine lacks: PostgreSQL's server binaries, Chromium
+# and SQLite's shell from Debian's packages, cargo-deny from crates.io. What is there already is left alone.
 set -euo pipefail
 
 packages=()
 command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || packages+=(postgresql)
 command -v chromium >/dev/null || packages+=(chromium)
+command -v sqlite3 >/dev/null || packages+=(sqlite3)
 
 if [ ${#packages[@]} -gt 0 ]; then
   if ! command -v apt-get >/dev/null; then

@@ -6,11 +6,13 @@ use crate::{
     db::Db,
     mailbox::{Wake, writer::MailboxWriter},
     net::Rates,
+    randomness::Randomness,
     sms::Sms,
     stop::Stop,
+    tokens::Issuers,
 };
 use letterbox_protocol::keys::IdentitySecret;
-use rand::{CryptoRng, rand_core::UnwrapErr, rngs::SysRng};
+use rand::CryptoRng;
 use std::{fmt, ops::Deref, sync::Arc};
 use webauthn_rs::Webauthn;
 
@@ -26,6 +28,8 @@ pub struct Parts {
     pub origin: Origin,
     /// The time.
     pub clock: Clock,
+    /// Random numbers.
+    pub randomness: Randomness,
     /// Storage.
     pub db: Db,
     /// The group-commit writer of sealed sends.
@@ -38,6 +42,8 @@ pub struct Parts {
     pub rates: Rates,
     /// Passkeys.
     pub webauthn: Webauthn,
+    /// The token issuer.
+    pub issuers: Issuers,
     /// The keys that sign sender certificates, newest first, at least one.
     pub certificate_keys: Vec<IdentitySecret>,
     /// The database's epoch.
@@ -52,9 +58,9 @@ impl App {
         Self(Arc::new(parts))
     }
 
-    /// The operating system's random source. Where it fails there is no going on.
+    /// A random source: the operating system's, outside simulations.
     pub fn rng(&self) -> impl CryptoRng + use<> {
-        UnwrapErr(SysRng)
+        self.randomness.rng()
     }
 }
 

@@ -31,7 +31,8 @@ pub enum Error {
     /// A sealed request that says who sends it.
     #[error("identity on a sealed request")]
     IdentityOnSealedRequest,
-    /// A sealed request whose token is missing, malformed, or spent on another request.
+    /// A sealed request whose token is missing, malformed, not issued here, too old, or spent on another
+    /// request.
     #[error("token refused")]
     TokenRefused,
     /// A body with a PRF result in it.
@@ -49,6 +50,9 @@ pub enum Error {
     /// The passkey's answer does not hold.
     #[error("passkey refused")]
     PasskeyRefused,
+    /// The request needs a passkey touch of its own, and has none that holds.
+    #[error("touch required")]
+    TouchRequired,
     /// The number has an account by now.
     #[error("phone taken")]
     PhoneTaken,
@@ -64,6 +68,24 @@ pub enum Error {
     /// The mailbox holds as much as it may.
     #[error("mailbox full")]
     MailboxFull,
+    /// The device had its tokens today, in another batch.
+    #[error("tokens issued")]
+    TokensIssued,
+    /// A batch for a key that does not issue now.
+    #[error("unknown issuer key")]
+    UnknownIssuerKey,
+    /// Another device of the account has this re-keying.
+    #[error("already claimed")]
+    AlreadyClaimed,
+    /// The re-keying's id is in use with another key or mailbox.
+    #[error("exchange taken")]
+    ExchangeTaken,
+    /// No offer to link has this id, or none any more.
+    #[error("link ended")]
+    LinkEnded,
+    /// The account would have more devices than it may.
+    #[error("too many devices")]
+    TooManyDevices,
     /// Asked too often.
     #[error("too many requests")]
     TooManyRequests {
@@ -94,6 +116,16 @@ impl Error {
     /// A field of the interface that does not hold, and why; the answer is `422`.
     pub fn field(name: &str, why: &str) -> Self {
         Self::Malformed { field: Some(name.to_owned()), why: why.to_owned() }
+    }
+
+    /// The same, where the field is a member of another one.
+    pub fn within(self, outer: &str) -> Self {
+        match self {
+            Self::Malformed { field: Some(inner), why } => {
+                Self::Malformed { field: Some(format!("{outer}.{inner}")), why }
+            }
+            other => other,
+        }
     }
 
     /// Something inside failed: logs what kind of thing, and nothing that it held.
@@ -148,13 +180,60 @@ impl Error {
                 problems::PASSKEY_REFUSED,
                 "The passkey was not accepted. Start again, or use another one.",
             ),
+            Self::AlreadyClaimed
+            | Self::ExchangeTaken
+            | Self::LinkEnded
+            | Self::TooManyDevices
+            | Self::TokensIssued
+            | Self::UnknownIssuerKey => self.device_facts(),
             _ => self.further_facts(),
+        }
+    }
+
+    fn device_facts(&self) -> (StatusCode, &'static str, &'static str) {
+        use StatusCode as S;
+        match self {
+            Self::AlreadyClaimed => (
+                S::CONFLICT,
+                problems::ALREADY_CLAIMED,
+                "Another device of this account has this re-keying. Leave it to that one.",
+            ),
+            Self::ExchangeTaken => (
+                S::CONFLICT,
+                problems::EXCHANGE_TAKEN,
+                "Another re-keying has this id. Begin one under another id.",
+            ),
+            Self::TokensIssued => (
+                S::CONFLICT,
+                problems::TOKENS_ISSUED,
+                "This device had its tokens today. There are more tomorrow.",
+            ),
+            Self::UnknownIssuerKey => (
+                S::UNPROCESSABLE_ENTITY,
+                problems::UNKNOWN_ISSUER_KEY,
+                "No key that issues now is meant. Take this week's from the directory.",
+            ),
+            Self::LinkEnded => (
+                S::GONE,
+                problems::LINK_ENDED,
+                "There is no such offer, or it has ended. Make a new code in the new browser.",
+            ),
+            _ => (
+                S::CONFLICT,
+                problems::TOO_MANY_DEVICES,
+                "The account has eight devices, which is the most. Remove one first.",
+            ),
         }
     }
 
     fn further_facts(&self) -> (StatusCode, &'static str, &'static str) {
         use StatusCode as S;
         match self {
+            Self::TouchRequired => (
+                S::FORBIDDEN,
+                problems::TOUCH_REQUIRED,
+                "This needs a touch of this device's passkey, made for this very request.",
+            ),
             Self::CodeRefused => (
                 S::UNPROCESSABLE_ENTITY,
                 problems::CODE_REFUSED,

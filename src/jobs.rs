@@ -1,13 +1,15 @@
-//! What the server does by itself: removes what is past its time.
+//! What the server does by itself: removes what is past its time, and draws issuer keys ahead of
+//! theirs.
 
 use crate::app::App;
 use std::time::Duration;
 
 /// Rows a table that go at once: of letters, 16 MiB that are overwritten while sends wait.
 const BATCH: u32 = 256;
-const PERIOD: Duration = Duration::from_secs(600);
+/// Some rows live for minutes only.
+const PERIOD: Duration = Duration::from_secs(60);
 
-/// Sweeps every ten minutes until the server stops.
+/// Sweeps every minute until the server stops.
 pub async fn run(app: App) {
     let mut stop = app.stop.clone();
     let mut ticks = tokio::time::interval(PERIOD);
@@ -35,6 +37,9 @@ async fn sweep(app: &App) {
                 break;
             }
         }
+    }
+    if let Err(error) = app.issuers.keys().await {
+        tracing::warn!(%error, "the issuer keys were not read");
     }
     app.rates.sweep();
     tracing::debug!(rows, "swept");

@@ -8,17 +8,17 @@ use crate::{
     db::Sessions,
     error::Error,
     headers::SecurityHeaders,
-    net::ClientAddress,
     observe,
     routes::{
-        account, device_session, docs, health, inbox, keys, live, page, passkeys, publish,
-        registration, sealed, server, session_keys,
+        account, device_session, devices, docs, ephemeral_keys, health, inbox, keys, links, live,
+        page, passkeys, publish, recovery, registration, resets, rotation, sealed, server,
+        session_keys, tokens, touch,
     },
 };
 use axum::{
     Router,
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, Method, header},
+    http::{HeaderValue, Method, header},
     middleware::{Next, from_fn, from_fn_with_state, map_response_with_state},
     response::{IntoResponse, Response},
     routing::get,
@@ -48,12 +48,19 @@ fn account_half() -> OpenApiRouter<App> {
         .routes(routes!(device_session::start))
         .routes(routes!(device_session::finish))
         .routes(routes!(account::logout))
-        .routes(routes!(account::account))
+        .routes(routes!(account::account, account::delete))
+        .routes(routes!(account::disclosure))
+        .routes(routes!(touch::start))
+        .routes(routes!(devices::list))
+        .routes(routes!(devices::rename))
+        .routes(routes!(devices::revoke))
         .routes(routes!(publish::publish))
+        .routes(routes!(rotation::rotate))
         .routes(routes!(keys::refill))
         .routes(routes!(keys::status))
         .routes(routes!(keys::check))
         .routes(routes!(keys::sender_certificate))
+        .routes(routes!(tokens::issue))
         .routes(routes!(inbox::page))
         .routes(routes!(inbox::acks))
         .routes(routes!(inbox::reads))
@@ -61,17 +68,31 @@ fn account_half() -> OpenApiRouter<App> {
         .routes(routes!(live::live))
         .routes(routes!(session_keys::page))
         .routes(routes!(session_keys::acks))
+        .routes(routes!(session_keys::wrap))
+        .routes(routes!(links::offer))
+        .routes(routes!(links::link, links::approve))
+        .routes(routes!(links::digits))
+        .routes(routes!(links::complete))
+        .routes(routes!(recovery::info, recovery::put))
+        .routes(routes!(recovery::recover))
+        .routes(routes!(resets::begin, resets::cancel))
+        .routes(routes!(ephemeral_keys::open_now))
+        .routes(routes!(ephemeral_keys::claim))
 }
 
 /// One token a request, and nothing that says who asks.
 fn sealed_half() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(sealed::lookup)).routes(routes!(sealed::send))
+    OpenApiRouter::new()
+        .routes(routes!(sealed::lookup))
+        .routes(routes!(sealed::send))
+        .routes(routes!(sealed::ephemeral_key))
 }
 
 /// For everybody.
 fn open() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(server::server))
+        .routes(routes!(tokens::directory))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
         .routes(routes!(docs::document))
@@ -93,7 +114,7 @@ pub fn router(app: App) -> Router {
         .layer(from_fn_with_state(app.clone(), own_origin))
         .layer(session_layer(&app))
         .layer(map_response_with_state(app.clone(), whole_removal));
-    let sealed = sealed_half().layer(from_fn_with_state(app.clone(), unidentified));
+    let sealed = sealed_half().layer(from_fn(unidentified));
     let headers = SecurityHeaders::new(&app.origin);
     let (api, _) = open().merge(account).merge(sealed).split_for_parts();
     api.method_not_allowed_fallback(async || Error::MethodNotAllowed)
@@ -160,19 +181,11 @@ async fn own_origin(
     }
 }
 
-/// A sealed request that carries a cookie is refused, whatever cookie it is; and each client
-/// address has so many a minute.
-async fn unidentified(
-    State(app): State<App>,
-    from: ClientAddress,
-    headers: HeaderMap,
-    request: Request,
-    next: Next,
-) -> Result<Response, Error> {
-    if headers.contains_key(header::COOKIE) {
+/// A sealed request that carries a cookie is refused, whatever cookie it is.
+async fn unidentified(request: Request, next: Next) -> Result<Response, Error> {
+    if request.headers().contains_key(header::COOKIE) {
         return Err(Error::IdentityOnSealedRequest);
     }
-    app.rates.sealed(from)?;
     Ok(next.run(request).await)
 }
 
@@ -202,7 +215,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     let mut api = all.merge(open()).merge(account_half()).merge(sealed_half()).into_openapi();
     let token = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(
         "Authorization",
-        "`PrivateToken token=\"…\"`: 32 bytes, used for one request.",
+        "`PrivateToken token=\"…\"` (RFC 9577): a blind token of 162 bytes, for one request.",
     )));
     api.components
         .get_or_insert_default()

@@ -8,18 +8,17 @@ use crate::{
     jobs,
     mailbox::{Wake, writer},
     net::{Connections, Limits, Rates},
-    observe, router,
+    observe,
+    randomness::Randomness,
+    router,
     sms::{Gateway, Sms},
     stop::{self, StopGiver},
+    tokens::Issuers,
 };
 use axum::{Router, routing::get};
-use letterbox_protocol::keys::IdentitySecret;
+use letterbox_protocol::{keys::IdentitySecret, tokens::challenge_digest};
 use metrics_exporter_prometheus::PrometheusHandle;
-use rand::{
-    SeedableRng as _,
-    rand_core::UnwrapErr,
-    rngs::{StdRng, SysRng},
-};
+use rand::{SeedableRng as _, rngs::StdRng};
 use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, signal, task::JoinHandle};
 use webauthn_rs::{Webauthn, WebauthnBuilder};
@@ -74,7 +73,20 @@ impl Server {
         clock: Clock,
         gateway: Option<Gateway>,
     ) -> Result<Self, ServeError> {
-        let rng = &mut UnwrapErr(SysRng);
+        Self::bind_with(config, clock, Randomness::System, gateway).await
+    }
+
+    /// The same, with randomness that lets a simulation store the same rows in the same order again.
+    ///
+    /// # Errors
+    /// Whatever keeps it from starting.
+    pub async fn bind_with(
+        config: Config,
+        clock: Clock,
+        randomness: Randomness,
+        gateway: Option<Gateway>,
+    ) -> Result<Self, ServeError> {
+        let rng = &mut randomness.rng();
         let db = Db::open(config.database.url(), rng).await?;
         let keys = db.certificate_keys(clock.now(), rng).await?;
         let keys = keys.iter().map(|key| IdentitySecret::from_bytes(key.secret)).collect();
@@ -89,19 +101,24 @@ impl Server {
                 Gateway::from_config(&config, clock.clone()).map_err(|_| ServeError::SmsClient)?
             }
         };
+        let challenge = challenge_digest(origin.host()).map_err(|_| ServeError::PublicUrl)?;
+        let issuers = Issuers::new(db.clone(), clock.clone(), randomness.clone(), challenge);
+        issuers.keys().await?;
         let wake = Wake::default();
-        let (sends, writer) = start_writer(&config, &db, &clock, &wake);
+        let (sends, writer) = start_writer(&config, &db, &clock, &wake, StdRng::from_rng(rng));
         let (stop, stopped) = stop::channel();
         let app = App::new(Parts {
             webauthn: passkeys(&origin).ok_or(ServeError::PublicUrl)?,
             rates: Rates::new(&config, clock.clone()),
             sms: Sms::start(gateway),
+            issuers,
             certificate_keys: keys,
             writer: sends,
             stop: stopped,
             config,
             origin,
             clock,
+            randomness,
             db,
             wake,
             epoch,
@@ -117,6 +134,11 @@ impl Server {
     /// The origin under which browsers reach it.
     pub fn origin(&self) -> &Origin {
         &self.app.origin
+    }
+
+    /// What its handlers share, for programs that drive the router without a connection.
+    pub fn app(&self) -> &App {
+        &self.app
     }
 
     /// Answers until `stop` is ready; then lets open requests finish, and commits what was taken.
@@ -231,6 +253,7 @@ fn start_writer(
     db: &Db,
     clock: &Clock,
     wake: &Wake,
+    rng: StdRng,
 ) -> (writer::MailboxWriter, writer::Writer) {
     let limits = db::Limits {
         letters: config.mailbox_letters.into(),
@@ -239,7 +262,6 @@ fn start_writer(
     };
     let wake = wake.clone();
     let look: writer::OnStored = Arc::new(move |devices| wake.look(devices.iter().copied()));
-    let rng = StdRng::from_rng(&mut UnwrapErr(SysRng));
     writer::start(db.clone(), limits, clock.clone(), rng, look)
 }
 

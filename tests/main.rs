@@ -7,9 +7,9 @@
 )]
 
 mod api;
+mod audit;
 mod crash;
 mod db;
 mod privacy;
 mod support;
 mod talk;
-mod vectors;

@@ -116,7 +116,7 @@ pub(crate) fn send(rng: &mut StdRng) -> SealedSend {
     let token = SpentToken {
         nullifier: Bytes::random(rng),
         request_digest: Bytes::random(rng),
-        issuer_key_id: None,
+        issuer_key_id: 1,
         expires_on: NOW.plus(3 * DAY),
     };
     let message = SealedMessage {

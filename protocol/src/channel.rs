@@ -201,6 +201,11 @@ impl Channel {
         if self.initiated_here { &self.responder } else { &self.handshake.initiator }
     }
 
+    /// The device at this end, as the channel knows it.
+    pub fn own(&self) -> &Party {
+        if self.initiated_here { &self.handshake.initiator } else { &self.responder }
+    }
+
     /// Whether the other end has been heard on it.
     pub fn is_answered(&self) -> bool {
         self.answered

@@ -3,6 +3,7 @@
 use crate::encoding::Transcript;
 use crate::keys::{BadSignature, IdentitySecret, verify};
 use crate::limits::{CLOCK_SKEW, DEVICES, LIST_REFUSED};
+use crate::order::put_in_order;
 use crate::types::{DeviceId, Key, Phone, UnixTime};
 use crate::wire::{ListedDevice, SUITE, SignedDeviceList};
 use sha2::{Digest, Sha256};
@@ -20,7 +21,7 @@ impl DeviceList {
         messaging_key: &Key,
         mut devices: Vec<ListedDevice>,
     ) -> SignedDeviceList {
-        devices.sort_by_key(|device| device.device_id);
+        put_in_order(&mut devices, |device| device.device_id);
         let mut list = SignedDeviceList {
             suite: SUITE,
             phone: phone.clone(),

@@ -22,11 +22,27 @@ pub fn seal_name(
     device_id: &DeviceId,
     name: &str,
 ) -> Vec<u8> {
-    let info = Transcript::new("letterbox/2 device name").phone(phone).finish();
-    let key = Secret::from_bytes(*hkdf::<32>(&[], identity.expose(), &info));
+    let key = name_key(identity, phone);
     let mut padded = cut(name).as_bytes().to_vec();
     padded.resize(NAME_BYTES, 0);
     aead::encrypt(rng, &key, &device_id.0, &padded)
+}
+
+/// Opens a sealed name; `None` where it was not sealed under this identity for this device.
+pub fn open_name(
+    identity: &IdentitySecret,
+    phone: &Phone,
+    device_id: &DeviceId,
+    sealed: &[u8],
+) -> Option<String> {
+    let padded = aead::decrypt(&name_key(identity, phone), &device_id.0, sealed)?;
+    let name = padded.split(|byte| *byte == 0).next().unwrap_or_default();
+    String::from_utf8(name.to_vec()).ok()
+}
+
+fn name_key(identity: &IdentitySecret, phone: &Phone) -> Secret {
+    let info = Transcript::new("letterbox/2 device name").phone(phone).finish();
+    Secret::from_bytes(*hkdf::<32>(&[], identity.expose(), &info))
 }
 
 /// The name as far as it fits, whole characters only.

@@ -119,7 +119,7 @@ pub fn associated_data(
 }
 
 /// KDF(F || DH1 || DH2 || DH3 || DH4): F is 32 bytes 0xFF, the salt 64 zero bytes.
-fn combine(exchanges: &[Option<Secret>; 4]) -> Secret {
+pub(crate) fn combine(exchanges: &[Option<Secret>; 4]) -> Secret {
     let mut input = Zeroizing::new(Vec::with_capacity(5 * 32));
     input.extend_from_slice(&[0xff; 32]);
     for exchanged in exchanges.iter().flatten() {

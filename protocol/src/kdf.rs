@@ -4,6 +4,7 @@ use crate::secret::Secret;
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Sha256, Sha512};
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 /// HKDF-SHA-512 to `N` bytes.
@@ -28,9 +29,19 @@ pub(crate) fn root_step(root: &Secret, exchanged: &Secret) -> (Secret, Secret) {
     (Secret::from_bytes(next), Secret::from_bytes(chain))
 }
 
-#[allow(clippy::expect_used, reason = "HMAC takes keys of every length")]
 fn hmac(chain: &Secret, constant: u8) -> Secret {
-    let mut mac = Hmac::<Sha256>::new_from_slice(chain.expose()).expect("any length will do");
-    mac.update(&[constant]);
-    Secret::from_bytes(mac.finalize().into_bytes().into())
+    Secret::from_bytes(mac(chain, &[constant]))
+}
+
+/// HMAC-SHA-256.
+#[allow(clippy::expect_used, reason = "HMAC takes keys of every length")]
+pub(crate) fn mac(key: &Secret, message: &[u8]) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key.expose()).expect("any length will do");
+    mac.update(message);
+    mac.finalize().into_bytes().into()
+}
+
+/// Whether `tag` is the HMAC-SHA-256, compared in constant time.
+pub(crate) fn mac_holds(key: &Secret, message: &[u8], tag: &[u8; 32]) -> bool {
+    mac(key, message).ct_eq(tag).into()
 }

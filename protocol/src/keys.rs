@@ -53,6 +53,14 @@ impl IdentitySecret {
         Bytes(self.signing_key().sign(transcript).to_bytes())
     }
 
+    /// The X25519 secret shared with another identity: both keys taken to the Montgomery form of
+    /// their curve (RFC 7748 §4.1). `None` where the other one is no key, or of low order.
+    pub fn agree(&self, their: &Key) -> Option<Secret> {
+        let their = VerifyingKey::from_bytes(&their.0).ok()?.to_montgomery();
+        let own = ExchangeSecret::from_bytes(self.signing_key().to_scalar_bytes());
+        own.agree(&Bytes(their.to_bytes())).ok()
+    }
+
     fn signing_key(&self) -> SigningKey {
         SigningKey::from_bytes(self.0.expose())
     }

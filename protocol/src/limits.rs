@@ -10,6 +10,8 @@ pub const SIGNED_PREKEY_RENEWAL: i64 = 2 * DAY;
 pub const SIGNED_PREKEY_STALE: i64 = 7 * DAY;
 /// Senders refuse a signed prekey older than this; without a channel its device is dormant.
 pub const SIGNED_PREKEY_REFUSED: i64 = 14 * DAY;
+/// The messaging key is replaced after this long, and up to a day more.
+pub const MESSAGING_KEY_RENEWAL: i64 = 7 * DAY;
 /// The device list is signed anew after this long.
 pub const LIST_RENEWAL: i64 = 7 * DAY;
 /// A device list older than this is refused.

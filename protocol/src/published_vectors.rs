@@ -2,9 +2,10 @@
 
 use crate::kdf::hkdf;
 use crate::keys::{ExchangeSecret, IdentitySecret, verify};
-use crate::sealing::{open, seal};
+use crate::sealing::{open, open_in, seal, seal_in};
 use crate::types::Bytes;
 use hkdf::Hkdf;
+use hpke::{OpModeR, OpModeS, PskBundle, aead::AesGcm128};
 use rand::{Rng, TryCryptoRng, TryRng};
 use sha2::{Sha256, Sha512};
 use std::convert::Infallible;
@@ -163,4 +164,28 @@ fn rfc_9180_base_mode_with_aes_256() {
     let sealed = seal(&mut Fixed(ephemeral), &Bytes(public), info, aad, plaintext).unwrap();
     assert_eq!(sealed, [enc, ciphertext].concat());
     assert_eq!(open(&secret, info, aad, &sealed).unwrap(), plaintext);
+}
+
+/// Appendix A.1.2: PSK mode with AES-128-GCM; the mode is the same with every cipher.
+#[test]
+fn rfc_9180_psk_mode() {
+    let ephemeral = hex("78628c354e46f3e169bd231be7b2ff1c77aa302460a26dbfa15515684c00130b");
+    let secret = hex32("c5eb01eb457fe6c6f57577c5413b931550a162c71a03ac8d196babbd4e5ce0fd");
+    let public = hex32("9fed7e8c17387560e92cc6462a68049657246a09bfa8ade7aefe589672016366");
+    let psk = hex32("0247fd33b913760fa1fa51e1892d9f307fbe65eb171e8132c2af18555a738b82");
+    let enc = hex("0ad0950d9fb9588e59690b74f1237ecdf1d775cd60be2eca57af5a4b0471c91b");
+    let ciphertext = hex(
+        "e52c6fed7f758d0cf7145689f21bc1be6ec9ea097fef4e959440012f4feb73fb611b946199e681f4cfc34db8ea",
+    );
+    let (info, aad) = (b"Ode on a Grecian Urn", b"Count-0");
+    let plaintext = b"Beauty is truth, truth beauty";
+    let psk = PskBundle::new(&psk, b"Ennyn Durin aran Moria").unwrap();
+    let (to, rng) = (Bytes(public), &mut Fixed(ephemeral));
+    let mode = OpModeS::Psk(psk);
+    let sealed = seal_in::<AesGcm128>(&mode, rng, &to, info, aad, plaintext).unwrap();
+    assert_eq!(sealed, [enc, ciphertext].concat());
+    let secret = ExchangeSecret::from_bytes(secret);
+    let opened = open_in::<AesGcm128>(&OpModeR::Psk(psk), &secret, info, aad, &sealed);
+    assert_eq!(opened.unwrap(), plaintext);
+    assert!(open_in::<AesGcm128>(&OpModeR::Base, &secret, info, aad, &sealed).is_err());
 }

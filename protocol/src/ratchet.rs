@@ -35,7 +35,15 @@ pub struct Ratchet {
     sent_before: u32,
     #[n(8)]
     skipped: Vec<Skipped>,
+    /// The first bytes of the peer's ratchet keys before the one of now, the newest last: what comes
+    /// under one of them and has no key kept came before, or far too late.
+    #[n(9)]
+    #[cbor(default)]
+    former: Vec<Bytes<8>>,
 }
+
+/// The most former keys that are remembered: more than a year of turning daily.
+const FORMER_KEYS: usize = 400;
 
 /// The key of a message that has not arrived.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -101,6 +109,7 @@ impl Ratchet {
             received: 0,
             sent_before: 0,
             skipped,
+            former: Vec::new(),
         })
     }
 
@@ -150,9 +159,13 @@ impl Ratchet {
         if header.key == self.peer {
             return self.clone().receive(message, ad, now);
         }
+        if self.former.contains(&start_of(&header.key)) {
+            return Err(RatchetError::Repeated);
+        }
         let closed = self.clone().skip_to(header.before, now)?;
         let turned = Self::turn(rng, &closed.root, &closed.own, &header.key)?;
-        let next = Self { sent_before: closed.sent, skipped: closed.skipped.clone(), ..turned };
+        let (skipped, former) = (closed.skipped.clone(), closed.former_with_its_peer());
+        let next = Self { sent_before: closed.sent, skipped, former, ..turned };
         next.receive(message, ad, now)
     }
 
@@ -177,7 +190,14 @@ impl Ratchet {
             received: 0,
             sent_before: 0,
             skipped,
+            former: Vec::new(),
         })
+    }
+
+    fn former_with_its_peer(&self) -> Vec<Bytes<8>> {
+        let first = (self.former.len() + 1).saturating_sub(FORMER_KEYS);
+        let kept = self.former.iter().skip(first).copied();
+        kept.chain([start_of(&self.peer)]).collect()
     }
 
     /// A message of the current receiving chain.
@@ -245,6 +265,12 @@ impl Ratchet {
         let beyond = self.skipped.len().saturating_sub(SKIPPED_KEYS);
         self.skipped.drain(..beyond);
     }
+}
+
+fn start_of(key: &Key) -> Bytes<8> {
+    let mut start = Bytes([0; 8]);
+    start.0.copy_from_slice(&key.0[..8]);
+    start
 }
 
 /// What precedes the ciphertext, in the clear within the envelope's seal.

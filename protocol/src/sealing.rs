@@ -1,4 +1,5 @@
-//! The seal: HPKE (RFC 9180), base mode, DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-256-GCM.
+//! The seal: HPKE (RFC 9180), base mode, DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-256-GCM; and
+//! its PSK mode for [`crate::link`].
 //!
 //! A sealed value is the encapsulated key (32 bytes), then the ciphertext with its tag (16 bytes).
 
@@ -8,8 +9,11 @@ use crate::padding::{pad, unpad};
 use crate::sizes::{ENVELOPE_SIZE, ExpiryClass, LetterSize};
 use crate::types::{DeviceId, Key, MessageId, Phone, SessionLabel};
 use hpke::{
-    Deserializable, OpModeR, OpModeS, Serializable, aead::AesGcm256, kdf::HkdfSha256,
-    kem::X25519HkdfSha256 as Kem, single_shot_open, single_shot_seal_with_rng,
+    Deserializable, OpModeR, OpModeS, PskBundle, Serializable,
+    aead::{Aead, AesGcm256},
+    kdf::HkdfSha256,
+    kem::X25519HkdfSha256 as Kem,
+    single_shot_open, single_shot_seal_with_rng,
 };
 use rand::CryptoRng;
 
@@ -93,7 +97,7 @@ pub fn open_letter(
 }
 
 /// What an envelope's seal is bound to besides the key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct EnvelopeBinding<'a> {
     /// The mailbox.
     pub phone: &'a Phone,
@@ -103,6 +107,12 @@ pub struct EnvelopeBinding<'a> {
     pub session_key_id: &'a SessionLabel,
     /// The device.
     pub device_id: &'a DeviceId,
+}
+
+impl std::fmt::Debug for EnvelopeBinding<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("EnvelopeBinding(…)")
+    }
 }
 
 impl EnvelopeBinding<'_> {
@@ -183,7 +193,60 @@ fn challenge_info(phone: &Phone, device_id: &DeviceId) -> Vec<u8> {
     Transcript::new("letterbox/2 device session").phone(phone).field(&device_id.0).finish()
 }
 
+/// A pre-shared key and its public name (RFC 9180 §5.1.2). The key has at least 32 bytes.
+#[derive(Clone, Copy)]
+pub(crate) struct Psk<'a> {
+    pub(crate) secret: &'a [u8; 32],
+    pub(crate) id: &'a [u8],
+}
+
 pub(crate) fn seal(
+    rng: &mut dyn CryptoRng,
+    to: &Key,
+    info: &[u8],
+    aad: &[u8],
+    plaintext: &[u8],
+) -> Result<Vec<u8>, SealError> {
+    seal_in::<AesGcm256>(&OpModeS::Base, rng, to, info, aad, plaintext)
+}
+
+pub(crate) fn open(
+    secret: &ExchangeSecret,
+    info: &[u8],
+    aad: &[u8],
+    sealed: &[u8],
+) -> Result<Vec<u8>, SealError> {
+    open_in::<AesGcm256>(&OpModeR::Base, secret, info, aad, sealed)
+}
+
+/// Seals in PSK mode: who does not know the pre-shared key can neither seal nor open.
+pub(crate) fn seal_psk(
+    rng: &mut dyn CryptoRng,
+    to: &Key,
+    psk: Psk<'_>,
+    info: &[u8],
+    aad: &[u8],
+    plaintext: &[u8],
+) -> Result<Vec<u8>, SealError> {
+    let psk = PskBundle::new(psk.secret, psk.id).map_err(|_| SealError::DoesNotOpen)?;
+    seal_in::<AesGcm256>(&OpModeS::Psk(psk), rng, to, info, aad, plaintext)
+}
+
+/// Opens what was sealed in PSK mode.
+pub(crate) fn open_psk(
+    secret: &ExchangeSecret,
+    psk: Psk<'_>,
+    info: &[u8],
+    aad: &[u8],
+    sealed: &[u8],
+) -> Result<Vec<u8>, SealError> {
+    let psk = PskBundle::new(psk.secret, psk.id).map_err(|_| SealError::DoesNotOpen)?;
+    open_in::<AesGcm256>(&OpModeR::Psk(psk), secret, info, aad, sealed)
+}
+
+/// Generic over the cipher, so that the vectors of RFC 9180 with another one hold this code too.
+pub(crate) fn seal_in<A: Aead>(
+    mode: &OpModeS<'_, Kem>,
     rng: &mut dyn CryptoRng,
     to: &Key,
     info: &[u8],
@@ -192,19 +255,14 @@ pub(crate) fn seal(
 ) -> Result<Vec<u8>, SealError> {
     let mut rng = rng;
     let to = <Kem as hpke::Kem>::PublicKey::from_bytes(&to.0).map_err(|_| SealError::LowOrder)?;
-    let (encapsulated, ciphertext) = single_shot_seal_with_rng::<AesGcm256, HkdfSha256, Kem>(
-        &OpModeS::Base,
-        &to,
-        info,
-        plaintext,
-        aad,
-        &mut rng,
-    )
-    .map_err(|_| SealError::LowOrder)?;
+    let (encapsulated, ciphertext) =
+        single_shot_seal_with_rng::<A, HkdfSha256, Kem>(mode, &to, info, plaintext, aad, &mut rng)
+            .map_err(|_| SealError::LowOrder)?;
     Ok([encapsulated.to_bytes().as_slice(), &ciphertext].concat())
 }
 
-pub(crate) fn open(
+pub(crate) fn open_in<A: Aead>(
+    mode: &OpModeR<'_, Kem>,
     secret: &ExchangeSecret,
     info: &[u8],
     aad: &[u8],
@@ -214,15 +272,8 @@ pub(crate) fn open(
         let (encapsulated, ciphertext) = sealed.split_at_checked(32)?;
         let secret = <Kem as hpke::Kem>::PrivateKey::from_bytes(secret.expose()).ok()?;
         let encapsulated = <Kem as hpke::Kem>::EncappedKey::from_bytes(encapsulated).ok()?;
-        single_shot_open::<AesGcm256, HkdfSha256, Kem>(
-            &OpModeR::Base,
-            &secret,
-            &encapsulated,
-            info,
-            ciphertext,
-            aad,
-        )
-        .ok()
+        single_shot_open::<A, HkdfSha256, Kem>(mode, &secret, &encapsulated, info, ciphertext, aad)
+            .ok()
     };
     opened().ok_or(SealError::DoesNotOpen)
 }

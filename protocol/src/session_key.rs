@@ -1,6 +1,7 @@
 //! The payload of a session-key envelope: one sending device's key to one mailbox, with everything
 //! that proves whose it is.
 
+use crate::account_keys::MessagingSecret;
 use crate::certificate::{CertificateError, SenderCertificate};
 use crate::device_list::{self, ListError, VerifiedList};
 use crate::handshake::Party;
@@ -19,7 +20,7 @@ pub type SessionId = Bytes<16>;
 pub const PAYLOAD_VERSION: u16 = 1;
 /// The purpose of a session for letters to the recipient's mailbox.
 pub const PURPOSE_LETTERS: u16 = 1;
-/// The digest of the token issuers' directory while there are no token issuers.
+/// The digest of the token issuers' directory where the sender has not seen this week's key.
 pub const NO_DIRECTORY: [u8; 32] = [0; 32];
 
 /// A session key, encrypted to each of the recipient's devices over its channel.
@@ -62,9 +63,17 @@ pub struct SessionKeyPayload {
     /// That list's hash.
     #[n(11)]
     pub recipient_list_hash: Key,
-    /// The digest of the issuer directory that the sender sees; zeros while there is none.
+    /// The digest of the issuer key that the sender saw for the week in which the session began; zeros
+    /// where it saw none. See [`directory_digest`](crate::tokens::directory_digest).
     #[n(12)]
     pub directory_digest: Key,
+    /// The newest messaging secret; to the own mailbox only.
+    #[n(13)]
+    pub messaging: Option<MessagingSecret>,
+    /// The session before it, of the same device to the same mailbox. A receiver who has letters of
+    /// that one and never got its key knows by this whose they are.
+    #[n(14)]
+    pub previous: Option<SessionId>,
 }
 
 /// What a receiver holds against a payload.
@@ -82,6 +91,8 @@ pub struct PayloadContext<'a> {
     pub pinned_identity: Option<&'a Key>,
     /// The newest of the sender's lists that was checked before, where there is one.
     pub known_list: Option<&'a SignedDeviceList>,
+    /// The last hour in which a device that it does not name any more may have sent this.
+    pub unlisted_until: Option<UnixTime>,
     /// The server's certificate keys.
     pub server_keys: &'a [Key],
     /// The hour in which the envelope was stored.
@@ -125,6 +136,9 @@ pub enum PayloadError {
     /// The sender was shown another list of the own devices under the same version.
     #[error("a session was made for another list of the own devices")]
     OwnListsDiffer,
+    /// A messaging secret where none belongs, or not the one that the sender's list names.
+    #[error("a session key brings a messaging secret that does not belong there")]
+    MessagingSecret,
     /// The sender was shown a list of the own devices that is newer than any signed.
     #[error("a session was made for a list of the own devices that nobody signed here")]
     OwnListUnknown,
@@ -164,8 +178,19 @@ impl SessionKeyPayload {
         self.check_certificate(context)?;
         let list = self.check_sender_list(context)?;
         self.check_time(context.stored)?;
+        self.check_messaging_secret()?;
         self.check_own_list(context.own_list)?;
         Ok(list)
+    }
+
+    /// An account's devices tell each other the newest messaging secret; nobody else does. The sender
+    /// has the recipient's identity, and its list is signed by it.
+    fn check_messaging_secret(&self) -> Result<(), PayloadError> {
+        let Some(messaging) = &self.messaging else { return Ok(()) };
+        let own = self.sender.phone == self.recipient
+            && self.sender.identity_key == self.recipient_identity;
+        let named = messaging.secret.public() == self.sender_list.messaging_key;
+        if own && named { Ok(()) } else { Err(PayloadError::MessagingSecret) }
     }
 
     /// A list older than those still kept cannot be told; one newer than the newest was not signed
@@ -192,7 +217,8 @@ impl SessionKeyPayload {
         if names == self.sender { Ok(()) } else { Err(PayloadError::CertificateMismatch) }
     }
 
-    /// A list older than the one known is taken only where the known one still names the device.
+    /// A list older than the one known is taken only where the known one still names the device, or
+    /// came so lately that what the device sent before could not be read yet.
     fn check_sender_list(
         &self,
         context: &PayloadContext<'_>,
@@ -217,7 +243,8 @@ impl SessionKeyPayload {
         if known.version == list.version() && device_list::hash(known) != list.hash() {
             return Err(PayloadError::ListsDiffer);
         }
-        if known.version > list.version() && !names(&known.devices) {
+        let late = context.unlisted_until.is_none_or(|hour| context.stored.hour() > hour);
+        if known.version > list.version() && !names(&known.devices) && late {
             return Err(PayloadError::NotListed);
         }
         Ok(list)

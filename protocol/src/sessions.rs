@@ -11,6 +11,7 @@ use crate::limits::{
     SESSION_LETTERS,
 };
 use crate::padding::{pad, unpad};
+use crate::rekey::rekey_secret;
 use crate::sealing::SEAL_OVERHEAD;
 use crate::secret::Secret;
 use crate::session_key::SessionKeyPayload;
@@ -58,7 +59,8 @@ pub enum SessionError {
     /// Another session's letter.
     #[error("a letter is of another session")]
     Mismatch,
-    /// Stored before the session began, over 26 hours after, or after the certificate's end.
+    /// Stored before the session began, over 26 hours after, after the certificate's end, or after
+    /// another session took its place.
     #[error("a letter was stored outside its session's time")]
     Time,
     /// Its key was used already.
@@ -90,6 +92,9 @@ pub struct OutboundSession {
     own_list_version: u64,
     #[n(6)]
     recipient_list_version: u64,
+    /// For [`crate::rekey`].
+    #[n(7)]
+    rekey: Option<Secret>,
 }
 
 impl OutboundSession {
@@ -104,7 +109,25 @@ impl OutboundSession {
             ends_at: payload.created_at.plus(SESSION_AGE).min(certified),
             own_list_version: payload.sender_list.version,
             recipient_list_version: payload.recipient_list_version,
+            rekey: Some(rekey_secret(&payload.key)),
         }
+    }
+
+    /// The session that takes this one's place after a re-keying: between the same parties, for the
+    /// same lists, with an end no later than this one's, and letters counted anew.
+    pub fn rekeyed(&self, id: SessionId, key: Secret) -> Self {
+        let rekey = Some(rekey_secret(&key));
+        Self { id, chain: key, next: 0, rekey, ..self.clone() }
+    }
+
+    /// The secret that a re-keying rests on; sessions of earlier versions have none.
+    pub fn rekey_secret(&self) -> Option<&Secret> {
+        self.rekey.as_ref()
+    }
+
+    /// The versions of the sender's and of the recipient's device list that it was made for.
+    pub fn list_versions(&self) -> (u64, u64) {
+        (self.own_list_version, self.recipient_list_version)
     }
 
     /// Whether the next letter needs a new session: after 100 letters, after 24 hours, an hour
@@ -127,11 +150,25 @@ impl OutboundSession {
         rng: &mut dyn CryptoRng,
         content: &Content,
     ) -> Result<(Self, Vec<u8>), SessionError> {
+        self.encrypt_at_least(rng, content, LetterSize::SMALLEST)
+    }
+
+    /// Likewise, in a size class no smaller than `least`.
+    ///
+    /// # Errors
+    /// [`SessionError::Spent`], [`SessionError::TooLong`].
+    pub fn encrypt_at_least(
+        &self,
+        rng: &mut dyn CryptoRng,
+        content: &Content,
+        least: LetterSize,
+    ) -> Result<(Self, Vec<u8>), SessionError> {
         if self.next >= SESSION_LETTERS {
             return Err(SessionError::Spent);
         }
         let content = content.to_cbor();
         let size = LetterSize::fitting(content.len() + 1 + LETTER_OVERHEAD);
+        let size = size.map(|size| size.max(least));
         let padded = size.and_then(|size| pad(content, size.bytes() - LETTER_OVERHEAD));
         let padded = padded.ok_or(SessionError::TooLong)?;
         let (chain, message_key) = chain_step(&self.chain);
@@ -197,6 +234,12 @@ pub struct InboundSession {
     created_at: UnixTime,
     #[n(6)]
     certified_until: UnixTime,
+    /// For [`crate::rekey`].
+    #[n(7)]
+    rekey: Option<Secret>,
+    /// The hour in which the session in its place was first used.
+    #[n(8)]
+    closed_at: Option<UnixTime>,
 }
 
 /// The key of a letter that has not arrived.
@@ -220,7 +263,28 @@ impl InboundSession {
             skipped: Vec::new(),
             created_at: payload.created_at,
             certified_until: payload.certificate.valid_until,
+            rekey: Some(rekey_secret(&payload.key)),
+            closed_at: None,
         }
+    }
+
+    /// The session that takes this one's place after a re-keying: between the same parties and
+    /// within the same time, with letters counted anew.
+    pub fn rekeyed(&self, id: SessionId, key: Secret) -> Self {
+        let (rekey, skipped, closed_at) = (Some(rekey_secret(&key)), Vec::new(), None);
+        Self { id, chain: key, next: 0, skipped, rekey, closed_at, ..self.clone() }
+    }
+
+    /// Another session is in use since the hour `stored`: letters stored later are refused here.
+    pub fn close(&self, stored: UnixTime) -> Self {
+        let hour = stored.hour();
+        let closed_at = Some(self.closed_at.map_or(hour, |before| before.min(hour)));
+        Self { closed_at, ..self.clone() }
+    }
+
+    /// The secret that a re-keying rests on; sessions of earlier versions have none.
+    pub fn rekey_secret(&self) -> Option<&Secret> {
+        self.rekey.as_ref()
     }
 
     /// Decrypts a letter that was stored in the hour `stored`: the next state and the content.
@@ -279,6 +343,7 @@ impl InboundSession {
     fn check_time(&self, stored: UnixTime) -> Result<(), SessionError> {
         let late = stored.since(self.created_at) > SESSION_GRACE || stored >= self.certified_until;
         let early = self.created_at.since(stored) > HOUR + CLOCK_SKEW;
+        let late = late || self.closed_at.is_some_and(|hour| stored.hour() > hour);
         if late || early { Err(SessionError::Time) } else { Ok(()) }
     }
 

@@ -14,6 +14,12 @@ pub struct LetterSize(u8);
 impl LetterSize {
     /// Every size, smallest first.
     pub const ALL: [Self; 7] = [Self(0), Self(1), Self(2), Self(3), Self(4), Self(5), Self(6)];
+    /// The smallest.
+    pub const SMALLEST: Self = Self(0);
+    /// The one of every letter of the delayed pool, whatever it says.
+    pub const POOLED: Self = Self(2);
+    /// The largest.
+    pub const LARGEST: Self = Self(6);
 
     /// The smallest size that has room for so many bytes.
     pub fn fitting(bytes: usize) -> Option<Self> {

@@ -196,6 +196,22 @@ impl<'de> Deserialize<'de> for Blob {
     }
 }
 
+impl<C> Encode<C> for Blob {
+    fn encode<W: minicbor::encode::Write>(
+        &self,
+        e: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        e.bytes(&self.0)?.ok()
+    }
+}
+
+impl<'b, C> Decode<'b, C> for Blob {
+    fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
+        Ok(Self(d.bytes()?.to_vec()))
+    }
+}
+
 /// A moment: seconds since 1970-01-01T00:00:00Z.
 ///
 /// Arithmetic stays within what an `i64` holds: times come from strangers too.
@@ -212,6 +228,11 @@ pub const HOUR: i64 = 3_600;
 pub const DAY: i64 = 86_400;
 
 impl UnixTime {
+    /// The start of this moment's minute (UTC).
+    pub fn minute(self) -> Self {
+        Self(self.0.div_euclid(60).saturating_mul(60))
+    }
+
     /// The start of this moment's hour (UTC).
     pub fn hour(self) -> Self {
         Self(self.0.div_euclid(HOUR).saturating_mul(HOUR))

@@ -2,11 +2,11 @@
 
 use super::http::Link;
 use super::line::{Line, Ring};
-use super::vault::{Vault, VaultError};
+use super::vault::{LettersRead, Vault, VaultError};
 use futures_util::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use letterbox_protocol::engine::{Engine, Event, Input, Millis, OpenError, Output};
 use rand::rngs::StdRng;
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 /// Where a client gets the time and its randomness from.
@@ -15,6 +15,9 @@ pub struct Surroundings {
     pub now: Arc<dyn Fn() -> Millis + Send + Sync>,
     /// Keys are drawn from it: seeded by the operating system, unless a test must be repeatable.
     pub rng: StdRng,
+    /// How long notes wait in the delayed pool on average, in milliseconds; `None` leaves it to the
+    /// engine. A shorter time hides less: for the demo and for tests.
+    pub pool_mean: Option<Millis>,
 }
 
 impl Surroundings {
@@ -23,7 +26,7 @@ impl Surroundings {
     pub fn real() -> Self {
         let now = || (time::OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000) as Millis;
         let rng = rand::make_rng();
-        Self { now: Arc::new(now), rng }
+        Self { now: Arc::new(now), rng, pool_mean: None }
     }
 }
 
@@ -47,6 +50,8 @@ pub(super) struct Driver<V> {
     requests: FuturesUnordered<BoxFuture<'static, Input>>,
     line: Line,
     frames: Vec<String>,
+    /// What the engine asked of the vault.
+    read: VecDeque<Input>,
     wake_at: Option<Millis>,
     events: UnboundedSender<Event>,
 }
@@ -59,7 +64,10 @@ impl<V: Vault> Driver<V> {
         surroundings: Surroundings,
         events: UnboundedSender<Event>,
     ) -> Result<Self, Stopped> {
-        let engine = Engine::open(vault.records()?)?;
+        let mut engine = Engine::open(link.server().host(), vault.records()?)?;
+        if let Some(mean) = surroundings.pool_mean {
+            engine = engine.with_pool_mean(mean);
+        }
         Ok(Self {
             engine,
             vault,
@@ -68,6 +76,7 @@ impl<V: Vault> Driver<V> {
             requests: FuturesUnordered::new(),
             line: Line::default(),
             frames: Vec::new(),
+            read: VecDeque::new(),
             wake_at: None,
             events,
         })
@@ -84,11 +93,15 @@ impl<V: Vault> Driver<V> {
                     None => return Ok(()),
                 },
                 Some(answer) = self.requests.next() => answer,
-                ring = self.line.ring(&self.link, &mut self.surroundings.rng) => ring.into(),
+                ring = self.line.ring(&self.link, &mut self.surroundings.rng) => self.hear(ring),
                 () = pause => Input::Tick,
             };
             self.step(input)?;
             self.send_frames().await?;
+            while let Some(read) = self.read.pop_front() {
+                self.step(read)?;
+                self.send_frames().await?;
+            }
         }
     }
 
@@ -106,7 +119,7 @@ impl<V: Vault> Driver<V> {
         self.frames.extend(frames);
         self.wake_at = wake_at;
         for event in events {
-            self.follow(&event);
+            self.follow(&event)?;
             // Nobody listens any more: the inputs have ended too, and the run with them.
             let _ = self.events.send(event);
         }
@@ -114,18 +127,37 @@ impl<V: Vault> Driver<V> {
     }
 
     /// What events mean to the host.
-    fn follow(&mut self, event: &Event) {
+    fn follow(&mut self, event: &Event) -> Result<(), VaultError> {
         match event {
             Event::DeviceReady => self.line.want(&self.link),
             Event::SignInNeeded | Event::DeviceUnknown => self.line.hang_up(),
+            Event::LettersWanted { job, query } => {
+                let LettersRead { letters, next } = self.vault.read(query)?;
+                self.read.push_back(Input::LettersRead { job: *job, letters, next });
+            }
             _ => {}
+        }
+        Ok(())
+    }
+
+    /// What rings on the line, for the engine; of a revocation the person hears at once.
+    fn hear(&self, ring: Ring) -> Input {
+        match ring {
+            Ring::Opened => Input::LiveOpened,
+            Ring::Frame(text) => Input::LiveFrame { text },
+            Ring::Closed => Input::LiveClosed,
+            Ring::Revoked => {
+                let _ = self.events.send(Event::DeviceUnknown);
+                Input::LiveClosed
+            }
         }
     }
 
     async fn send_frames(&mut self) -> Result<(), VaultError> {
         for frame in std::mem::take(&mut self.frames) {
             if let Some(ring) = self.line.send(frame, &mut self.surroundings.rng).await {
-                self.step(ring.into())?;
+                let input = self.hear(ring);
+                self.step(input)?;
             }
         }
         Ok(())
@@ -141,16 +173,6 @@ impl<V: Vault> Driver<V> {
                 Some(millis) => tokio::time::sleep(Duration::from_millis(millis)).await,
                 None => std::future::pending().await,
             }
-        }
-    }
-}
-
-impl From<Ring> for Input {
-    fn from(ring: Ring) -> Self {
-        match ring {
-            Ring::Opened => Self::LiveOpened,
-            Ring::Frame(text) => Self::LiveFrame { text },
-            Ring::Closed => Self::LiveClosed,
         }
     }
 }

@@ -3,6 +3,8 @@
 //!
 //! Plain HTTP/1.1, because native clients talk to a server on their own machine.
 
+use super::passkey::{Authenticator, PasskeyError};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{
     Method, Request, StatusCode, Uri,
@@ -18,7 +20,8 @@ use hyper_util::{
 };
 use letterbox_protocol::{
     engine::{self, Half, Input},
-    wire::Problem,
+    touch::touch_digest,
+    wire::{Problem, StartTouch, TOUCH_HEADER},
 };
 use serde_json::Value;
 use std::{
@@ -57,6 +60,11 @@ impl Server {
     pub fn origin(&self) -> &Url {
         &self.origin
     }
+
+    /// Its name, without the port.
+    pub fn host(&self) -> &str {
+        self.origin.host_str().unwrap_or_default()
+    }
 }
 
 /// The origin is not one that the native client can talk to.
@@ -72,6 +80,7 @@ pub struct Link {
     account: Plain,
     sealed: Plain,
     cookie: Arc<Mutex<Option<HeaderValue>>>,
+    passkey: Arc<Mutex<Option<Authenticator>>>,
 }
 
 /// An answer in full.
@@ -91,7 +100,7 @@ impl Link {
         builder.pool_timer(TokioTimer::new());
         let account = builder.build_http();
         let sealed = builder.pool_max_idle_per_host(0).build_http();
-        Self { server, account, sealed, cookie: Arc::default() }
+        Self { server, account, sealed, cookie: Arc::default(), passkey: Arc::default() }
     }
 
     /// The server at the other end.
@@ -109,6 +118,12 @@ impl Link {
         self.cookie.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The passkey with which the person touches when a request asks for it; without one, every
+    /// touch is declined.
+    pub fn touch_with(&self, passkey: Option<Authenticator>) {
+        *self.passkey.lock().unwrap_or_else(PoisonError::into_inner) = passkey;
+    }
+
     /// Sends one of the engine's requests. What comes back is the engine's next input.
     pub(super) async fn carry(self, request: engine::Request) -> Input {
         let id = request.id;
@@ -116,15 +131,17 @@ impl Link {
             Ok(Answer { status, retry_after, body }) => {
                 Input::Response { request: id, status: status.as_u16(), retry_after, body }
             }
+            Err(CallError::TouchDeclined) => Input::TouchDeclined { request: id },
             Err(_) => Input::NoAnswer { request: id },
         }
     }
 
     async fn answer(&self, request: &engine::Request) -> Result<Answer, CallError> {
-        let method = request.method.parse().map_err(|_| CallError::NoAnswer)?;
+        let method: Method = request.method.parse().map_err(|_| CallError::NoAnswer)?;
         let body = request.body.clone().unwrap_or_default();
         match request.half {
-            Half::Account => self.account(method, &request.path, body).await,
+            Half::Account if request.touch => self.touched(method, &request.path, body).await,
+            Half::Account => self.account(method, &request.path, body, None).await,
             Half::Sealed => {
                 let authorization = request.authorization.as_deref();
                 self.sealed(method, &request.path, authorization, body).await
@@ -138,7 +155,7 @@ impl Link {
     /// No answer, a problem, or a body that is not JSON. An empty body reads as `null`.
     pub async fn call(&self, method: Method, path: &str, body: &Value) -> Result<Value, CallError> {
         let body = if body.is_null() { String::new() } else { body.to_string() };
-        let answer = self.account(method, path, body).await?;
+        let answer = self.account(method, path, body, None).await?;
         if !answer.status.is_success() {
             let problem = serde_json::from_str::<Problem>(&answer.body);
             let kind = problem.map(|problem| problem.kind).unwrap_or_default();
@@ -150,10 +167,48 @@ impl Link {
         serde_json::from_str(&answer.body).map_err(|_| CallError::NotJson)
     }
 
+    /// A request of the account half for which the passkey is touched: the ceremony first, then the
+    /// request with its assertion. A ceremony that the server refuses is the answer.
+    ///
+    /// # Errors
+    /// No answer, or no passkey here that fits.
+    pub async fn touched(
+        &self,
+        method: Method,
+        path: &str,
+        body: String,
+    ) -> Result<Answer, CallError> {
+        let digest = touch_digest(method.as_str(), path, body.as_bytes());
+        let start =
+            serde_json::to_string(&StartTouch { digest }).map_err(|_| CallError::NotJson)?;
+        let options = self.account(Method::POST, "/v1/touch", start, None).await?;
+        if !options.status.is_success() {
+            return Ok(options);
+        }
+        let options = serde_json::from_str(&options.body).map_err(|_| CallError::NotJson)?;
+        let passkey = self.passkey.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let assertion = passkey.ok_or(PasskeyError::NoPasskey).and_then(|key| key.get(&options));
+        let mut assertion = assertion.map_err(|_| CallError::TouchDeclined)?;
+        // A browser's holds the PRF result, which never leaves it.
+        assertion.as_object_mut().map(|assertion| assertion.remove("clientExtensionResults"));
+        let touch = URL_SAFE_NO_PAD.encode(assertion.to_string());
+        self.account(method, path, body, Some(&touch)).await
+    }
+
     /// A request of the account half: with the cookie, and with the origin that a browser would
-    /// name.
-    async fn account(&self, method: Method, path: &str, body: String) -> Result<Answer, CallError> {
+    /// name. `touch` is the value of that header.
+    async fn account(
+        &self,
+        method: Method,
+        path: &str,
+        body: String,
+        touch: Option<&str>,
+    ) -> Result<Answer, CallError> {
         let mut request = self.request(method, path, body)?;
+        if let Some(touch) = touch {
+            let touch = HeaderValue::from_str(touch).map_err(|_| CallError::NoAnswer)?;
+            request.headers_mut().insert(TOUCH_HEADER, touch);
+        }
         let origin = self.server.origin.origin().ascii_serialization();
         let origin = HeaderValue::try_from(origin).map_err(|_| CallError::NoAnswer)?;
         request.headers_mut().insert(ORIGIN, origin);
@@ -240,6 +295,9 @@ pub enum CallError {
     /// The answer is not JSON.
     #[error("the server's answer is not JSON")]
     NotJson,
+    /// The passkey was not touched.
+    #[error("the passkey was not touched")]
+    TouchDeclined,
 }
 
 async fn exchange(

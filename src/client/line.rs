@@ -1,7 +1,7 @@
 //! Keeps the live socket open for as long as the session is good.
 
 use super::http::Link;
-use super::live::LiveSocket;
+use super::live::{Closed, LiveSocket};
 use futures_util::future::BoxFuture;
 use rand::{Rng, RngExt as _};
 use std::{future::pending, time::Duration};
@@ -29,6 +29,8 @@ pub(super) enum Ring {
     Opened,
     Frame(String),
     Closed,
+    /// Closed, and it stays so: this device was revoked.
+    Revoked,
 }
 
 /// The pause after the first failure, and the longest one.
@@ -68,9 +70,13 @@ impl Line {
                         self.failures = 0;
                         return Ring::Frame(frame);
                     }
-                    Err(_) => {
+                    Err(Closed::Broken) => {
                         self.pause(rng);
                         return Ring::Closed;
+                    }
+                    Err(Closed::Revoked) => {
+                        self.hang_up();
+                        return Ring::Revoked;
                     }
                 },
             }

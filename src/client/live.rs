@@ -15,7 +15,15 @@ pub(super) struct LiveSocket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 /// The socket could not be opened, or has closed.
 #[derive(Debug)]
-pub(super) struct Closed;
+pub(super) enum Closed {
+    /// It may open again.
+    Broken,
+    /// The server ended it for good: this device was revoked.
+    Revoked,
+}
+
+/// The server's close code for a device that was revoked.
+const REVOKED: u16 = 4403;
 
 /// How long opening the socket, or sending one frame, may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -25,20 +33,22 @@ const BUFFER: usize = 4096;
 impl LiveSocket {
     /// Opens `GET /v1/inbox/live` with the link's session.
     pub(super) async fn open(link: Link) -> Result<Self, Closed> {
-        tokio::time::timeout(PATIENCE, Self::connect(link)).await.unwrap_or(Err(Closed))
+        tokio::time::timeout(PATIENCE, Self::connect(link)).await.unwrap_or(Err(Closed::Broken))
     }
 
     async fn connect(link: Link) -> Result<Self, Closed> {
         let origin = link.server().origin();
-        let mut url = origin.join("/v1/inbox/live").map_err(|_| Closed)?;
-        url.set_scheme("ws").map_err(|()| Closed)?;
-        let mut request = url.as_str().into_client_request().map_err(|_| Closed)?;
+        let mut url = origin.join("/v1/inbox/live").map_err(|_| Closed::Broken)?;
+        url.set_scheme("ws").map_err(|()| Closed::Broken)?;
+        let mut request = url.as_str().into_client_request().map_err(|_| Closed::Broken)?;
         let origin = origin.origin().ascii_serialization();
-        request.headers_mut().insert(ORIGIN, HeaderValue::try_from(origin).map_err(|_| Closed)?);
-        request.headers_mut().insert(COOKIE, link.cookie().ok_or(Closed)?);
+        request
+            .headers_mut()
+            .insert(ORIGIN, HeaderValue::try_from(origin).map_err(|_| Closed::Broken)?);
+        request.headers_mut().insert(COOKIE, link.cookie().ok_or(Closed::Broken)?);
         let config = WebSocketConfig::default().read_buffer_size(BUFFER).write_buffer_size(BUFFER);
         let opened = connect_async_with_config(request, Some(config), true).await;
-        opened.map(|(socket, _)| Self(socket)).map_err(|_| Closed)
+        opened.map(|(socket, _)| Self(socket)).map_err(|_| Closed::Broken)
     }
 
     /// The next text frame. Pings are answered on the way. Nothing is lost when the future is
@@ -48,7 +58,10 @@ impl LiveSocket {
             match self.0.next().await {
                 Some(Ok(Message::Text(text))) => return Ok(text.as_str().to_owned()),
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                Some(Ok(_) | Err(_)) | None => return Err(Closed),
+                Some(Ok(Message::Close(Some(frame)))) if u16::from(frame.code) == REVOKED => {
+                    return Err(Closed::Revoked);
+                }
+                Some(Ok(_) | Err(_)) | None => return Err(Closed::Broken),
             }
         }
     }
@@ -58,7 +71,7 @@ impl LiveSocket {
         let sending = self.0.send(Message::text(frame));
         match tokio::time::timeout(PATIENCE, sending).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(Closed),
+            Ok(Err(_)) | Err(_) => Err(Closed::Broken),
         }
     }
 }

@@ -4,18 +4,20 @@
 mod driver;
 mod http;
 mod line;
+mod linking;
 mod live;
 pub mod passkey;
+mod recovery;
 mod sign_in;
 mod vault;
 
 pub use driver::{Stopped, Surroundings};
 pub use http::{Answer, CallError, Link, NotPlainHttp, Server};
-pub use vault::{Crash, FileVault, MemoryVault, Vault, VaultError};
+pub use vault::{Crash, FileVault, LettersRead, MemoryVault, Vault, VaultError};
 
 use driver::Driver;
 use letterbox_protocol::{
-    engine::{ContactId, Event, FindOutcome, Input, LetterId, LetterState, LetterView},
+    engine::{ContactId, Event, FindOutcome, Input, LetterId, LetterState, LetterView, LinkEnd},
     types::Phone,
 };
 use passkey::PasskeyError;
@@ -26,7 +28,7 @@ use tokio::{
 };
 
 /// How long a client waits for what must come.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(100);
 
 /// One person's device, running. Dropping it is switching the device off at that moment: the vault
 /// and the link's session stay, and a new client can be opened on them.
@@ -66,6 +68,12 @@ pub enum ClientError {
     /// The number was not found.
     #[error("looking the number up came to {0:?}")]
     NotFound(FindOutcome),
+    /// The link came to nothing.
+    #[error("the link ended: {0:?}")]
+    LinkEnded(LinkEnd),
+    /// The recovery capsule does not open with that secret.
+    #[error("the recovery capsule does not open with this secret")]
+    RecoveryRefused,
 }
 
 impl<V: Vault> Client<V> {
@@ -145,6 +153,20 @@ impl<V: Vault> Client<V> {
             _ => None,
         };
         self.ever("a letter to arrive", received).await
+    }
+
+    /// Waits for a letter that another device of this account's wrote; also one that came before.
+    ///
+    /// # Errors
+    /// When it does not come in time.
+    pub async fn copied(&mut self, text: &str) -> Result<LetterView, ClientError> {
+        let copied = |event: &Event| match event {
+            Event::Letter { letter } if letter.outgoing && says(letter, text) => {
+                Some(letter.clone())
+            }
+            _ => None,
+        };
+        self.ever("a letter's copy to arrive", copied).await
     }
 
     /// The conversation with a contact, from the vault.

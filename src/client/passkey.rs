@@ -3,12 +3,16 @@
 //! misbehave.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use letterbox_protocol::types::Blob;
 use p256::ecdsa::{DerSignature, SigningKey, signature::Signer};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::fmt;
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 use url::Url;
 
 /// COSE's number for ECDSA over P-256 with SHA-256 (RFC 9053 §2.1).
@@ -21,12 +25,13 @@ mod flags {
     pub(super) const ATTESTED_CREDENTIAL: u8 = 0x40;
 }
 
-/// A browser's passkeys, all of them discoverable.
+/// A browser's passkeys, all of them discoverable. Clones are the same authenticator, but for their
+/// quirks.
 #[derive(Clone)]
 pub struct Authenticator {
     origin: String,
     host: String,
-    credentials: Vec<Credential>,
+    credentials: Arc<Mutex<Vec<Credential>>>,
     /// What this authenticator does differently from a good one.
     pub quirks: Quirks,
 }
@@ -128,7 +133,7 @@ impl Authenticator {
         Ok(Self {
             origin: origin.origin().ascii_serialization(),
             host: origin.host_str().ok_or(PasskeyError::Origin)?.to_owned(),
-            credentials: Vec::new(),
+            credentials: Arc::default(),
             quirks: Quirks::default(),
         })
     }
@@ -149,7 +154,7 @@ impl Authenticator {
             return Err(PasskeyError::Algorithm);
         }
         let excluded = |c: &Credential| options.exclude_credentials.iter().any(|e| e.id.0 == c.id);
-        if self.credentials.iter().any(excluded) {
+        if self.lock().iter().any(excluded) {
             return Err(PasskeyError::Excluded);
         }
         let mut id = random_bytes(rng).to_vec();
@@ -162,7 +167,7 @@ impl Authenticator {
             counter: 0,
         };
         let answer = self.attest(&credential, &options.challenge.0);
-        self.credentials.push(credential);
+        self.lock().push(credential);
         Ok(answer)
     }
 
@@ -171,7 +176,7 @@ impl Authenticator {
     ///
     /// # Errors
     /// No passkey fits the options.
-    pub fn get(&mut self, options: &Value) -> Result<Value, PasskeyError> {
+    pub fn get(&self, options: &Value) -> Result<Value, PasskeyError> {
         let Wrapped { public_key: options } = Wrapped::<RequestOptions>::deserialize(options)?;
         self.check_relying_party(&options.rp_id)?;
         let allowed = &options.allow_credentials;
@@ -179,23 +184,50 @@ impl Authenticator {
             c.relying_party == options.rp_id
                 && (allowed.is_empty() || allowed.iter().any(|a| a.id.0 == c.id))
         };
-        let credential =
-            self.credentials.iter_mut().rev().find(fits).ok_or(PasskeyError::NoPasskey)?;
-        if !self.quirks.constant_counter {
-            credential.counter += 1;
-        }
-        let credential = credential.clone();
+        let credential = {
+            let mut credentials = self.lock();
+            let credential =
+                credentials.iter_mut().rev().find(fits).ok_or(PasskeyError::NoPasskey)?;
+            if !self.quirks.constant_counter {
+                credential.counter += 1;
+            }
+            credential.clone()
+        };
         Ok(self.assert(&credential, &options.challenge.0))
     }
 
+    /// Another authenticator with copies of the passkeys here, as no good one allows.
+    pub fn copied(&self) -> Self {
+        let credentials = self.lock().clone();
+        Self { credentials: Arc::new(Mutex::new(credentials)), ..self.clone() }
+    }
+
+    /// What the PRF extension gives for this salt with the newest passkey here (WebAuthn Level 3
+    /// §10.1.4): the same whenever it is asked, and nothing that leaves the browser. `None` without
+    /// a passkey.
+    pub fn prf(&self, salt: &[u8]) -> Option<[u8; 32]> {
+        let credentials = self.lock();
+        let secret = credentials.last()?.key.to_bytes();
+        let input = [b"WebAuthn PRF\0", salt].concat();
+        let key: [u8; 32] = Sha256::digest([b"prf\0", secret.as_slice()].concat()).into();
+        let mut mac = Hmac::<Sha256>::new_from_slice(&key).ok()?;
+        mac.update(&Sha256::digest(input));
+        Some(mac.finalize().into_bytes().into())
+    }
+
     /// The credential ids of the passkeys here, oldest first.
-    pub fn credential_ids(&self) -> impl Iterator<Item = &[u8]> {
-        self.credentials.iter().map(|c| c.id.as_slice())
+    pub fn credential_ids(&self) -> Vec<Vec<u8>> {
+        self.lock().iter().map(|c| c.id.clone()).collect()
     }
 
     /// The user handles of the passkeys here, oldest first.
-    pub fn user_handles(&self) -> impl Iterator<Item = &[u8]> {
-        self.credentials.iter().map(|c| c.user_handle.as_slice())
+    pub fn user_handles(&self) -> Vec<Vec<u8>> {
+        self.lock().iter().map(|c| c.user_handle.clone()).collect()
+    }
+
+    /// Nothing that panics is done under the lock.
+    fn lock(&self) -> MutexGuard<'_, Vec<Credential>> {
+        self.credentials.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What a browser checks before it asks the authenticator (WebAuthn §5.1.3, step 8).
@@ -265,7 +297,7 @@ impl Authenticator {
 
 impl fmt::Debug for Authenticator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Authenticator").field("passkeys", &self.credentials.len()).finish()
+        f.debug_struct("Authenticator").field("passkeys", &self.lock().len()).finish()
     }
 }
 

@@ -37,6 +37,7 @@ impl<V: Vault> Client<V> {
         let options = self.post("/v1/passkeys/register/start", &Value::Null).await?;
         let credential = authenticator.create(&options, rng)?;
         self.post("/v1/passkeys/register/finish", &credential).await?;
+        self.touch_with(authenticator);
         let device_name = device_name.to_owned();
         self.tell(Input::CreateAccount { phone: phone.clone(), device_name });
         self.next("the account", |event| match event {
@@ -55,11 +56,26 @@ impl<V: Vault> Client<V> {
     ///
     /// # Errors
     /// When the server refuses.
-    pub async fn sign_in(&mut self, authenticator: &mut Authenticator) -> Result<(), ClientError> {
+    pub async fn sign_in(&mut self, authenticator: &Authenticator) -> Result<(), ClientError> {
+        self.show_passkey(authenticator).await?;
+        self.take_up_session().await
+    }
+
+    /// Signs in with a passkey, whatever the vault holds. That alone makes no device.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn show_passkey(&self, authenticator: &Authenticator) -> Result<(), ClientError> {
         let options = self.post("/v1/passkeys/login/start", &Value::Null).await?;
         let assertion = authenticator.get(&options)?;
         self.post("/v1/passkeys/login/finish", &assertion).await?;
-        self.take_up_session().await
+        self.touch_with(authenticator);
+        Ok(())
+    }
+
+    /// From now on this passkey is touched for the requests that ask for it.
+    pub(super) fn touch_with(&self, authenticator: &Authenticator) {
+        self.link.touch_with(Some(authenticator.clone()));
     }
 
     /// Goes on with the session of before, as a device does that was only switched off.
@@ -79,7 +95,11 @@ impl<V: Vault> Client<V> {
         .await?
     }
 
-    async fn post(&self, path: &str, body: &impl Serialize) -> Result<Value, ClientError> {
+    pub(super) async fn post(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<Value, ClientError> {
         let body = serde_json::to_value(body).map_err(|_| CallError::NotJson)?;
         Ok(self.link.call(Method::POST, path, &body).await?)
     }

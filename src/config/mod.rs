@@ -8,6 +8,7 @@ mod values;
 pub use sources::{Bad, Flags};
 pub use values::{Database, LogFormat, Network, Origin, Secret, SmsGateway};
 
+use letterbox_protocol::tokens::MOST_TOKENS;
 use std::net::SocketAddr;
 
 /// Declares every setting once: its documentation, its name on the four layers, its type and its
@@ -72,11 +73,17 @@ settings! {
     code_minutes: u16 = "10",
     /// Codes an hour for one phone.
     codes_per_hour: u32 = "3",
+    /// Days that an account's devices have to say no before it begins anew without them, for
+    /// whoever proves its number; and for which a no blocks another try.
+    reset_days: u16 = "7",
     /// Registrations, sign-ins and tries at either, a minute and client address (an IPv6 /64
     /// counts as one address).
     sign_ins_per_minute: u32 = "30",
-    /// Sealed requests a minute and client address.
-    sealed_per_minute: u32 = "600",
+    /// Calls about linking a device, a minute and client address. The two browsers of one linking
+    /// make 60.
+    links_per_minute: u32 = "240",
+    /// Blind tokens a day and device: so many sealed requests it can make. At most 1000.
+    tokens_per_day: u16 = "200",
     /// Look-ups an hour for which one mailbox gives out one-time prekeys; past that, they come
     /// without.
     prekey_claims_per_hour: u32 = "500",
@@ -140,7 +147,9 @@ impl Config {
             ("code_minutes", self.code_minutes.into()),
             ("codes_per_hour", self.codes_per_hour.into()),
             ("sign_ins_per_minute", self.sign_ins_per_minute.into()),
-            ("sealed_per_minute", self.sealed_per_minute.into()),
+            ("reset_days", self.reset_days.into()),
+            ("links_per_minute", self.links_per_minute.into()),
+            ("tokens_per_day", self.tokens_per_day.into()),
             ("prekey_claims_per_hour", self.prekey_claims_per_hour.into()),
             ("connections", self.connections.into()),
             ("header_seconds", self.header_seconds.into()),
@@ -155,6 +164,9 @@ impl Config {
         }
         if self.code_tries > 1_000 {
             return Err(Bad::new("code_tries", "must be at most 1000"));
+        }
+        if usize::from(self.tokens_per_day) > MOST_TOKENS {
+            return Err(Bad::new("tokens_per_day", "must be at most 1000"));
         }
         if self.body_bytes < 128 * 1024 {
             return Err(Bad::new("body_bytes", "a 64 KiB letter needs at least 131072"));

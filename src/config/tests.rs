@@ -35,7 +35,7 @@ fn a_bad_setting_is_named_with_its_place_and_without_its_value() {
         ("trusted_proxies", "10.0.0.0/33"),
         ("sms", "special"),
         ("code_tries", "70000"),
-        ("sealed_per_minute", "0"),
+        ("tokens_per_day", "0"),
         ("body_bytes", "10"),
         ("sms_webhook_url", "http://special.example"),
     ] {

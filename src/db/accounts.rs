@@ -3,11 +3,13 @@
 use super::{
     CredentialRow, Db, Error, Tx, UserRow,
     columns::{Raw, Stamp},
-    ids, within,
+    ids,
+    resets::is_ready,
+    within,
 };
 use letterbox_protocol::{
     types::{Phone, UnixTime},
-    wire::{ListedDevice, NewAccount, SUITE},
+    wire::{ListedDevice, NewAccount, OneTimePrekey, SUITE},
 };
 use rand::CryptoRng;
 use std::fmt;
@@ -31,10 +33,13 @@ impl fmt::Debug for NewCredential {
 }
 
 /// What became of a sign-up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CreateAccount {
     /// It is there, with this first device.
     Created(CredentialRow),
+    /// It is there, with the first device, in the place of an earlier one, whose waiting period was
+    /// over and whose devices these were.
+    Replaced(CredentialRow, Vec<CredentialRow>),
     /// The number has an account by now. Nothing was written.
     PhoneTaken,
     /// The passkey or the device id is in use. Nothing was written.
@@ -45,7 +50,8 @@ pub enum CreateAccount {
 
 impl Db {
     /// Writes user, credential, identity, messaging key, device list and prekeys. Signatures are
-    /// the caller's to check.
+    /// the caller's to check. An account whose waiting period is over goes for it, with all that it
+    /// has; any other stays.
     ///
     /// # Errors
     /// The database is out of reach.
@@ -60,12 +66,10 @@ impl Db {
         let [device] = account.device_list.devices.as_slice() else {
             return Ok(CreateAccount::Malformed);
         };
-        let Ok(registration_id) = i32::try_from(device.registration_id) else {
-            return Ok(CreateAccount::Malformed);
-        };
         let (user, row) = (UserRow(ids::random(rng)), CredentialRow(ids::random(rng)));
         let messaging_key_row = ids::random(rng);
         let mut tx = self.begin().await?;
+        let before = tx.remove_account_that_waited(phone, now).await?;
         if !tx.insert_user(user, phone, account, now).await? {
             return Ok(CreateAccount::PhoneTaken);
         }
@@ -73,22 +77,36 @@ impl Db {
         if !tx.insert_credential(row, user, device, credential, name, now).await? {
             return Ok(CreateAccount::CredentialTaken);
         }
-        tx.insert_identity(user, messaging_key_row, account, now).await?;
-        let last_id =
-            account.one_time_prekeys.iter().map(|k| i64::from(k.key_id)).max().unwrap_or(0);
-        within!(&mut tx, c => {
-            sqlx::query("INSERT INTO device_keys (webauthn_credential_id, registration_id, suite, device_key, last_one_time_key_id) VALUES ($1, $2, $3, $4, $5)")
-                .bind(row.0).bind(registration_id).bind(SUITE as i16).bind(Raw(device.device_key)).bind(last_id)
-                .execute(c).await?;
-        });
+        let replaced_on = before.as_ref().map(|_| now.day());
+        tx.insert_identity(user, messaging_key_row, account, now, replaced_on).await?;
+        tx.insert_device_keys(row, device, &account.one_time_prekeys).await?;
         tx.insert_signed_prekey(row, &account.signed_prekey).await?;
         tx.insert_one_time_prekeys(row, &account.one_time_prekeys, now).await?;
         tx.commit().await?;
-        Ok(CreateAccount::Created(row))
+        Ok(match before {
+            None => CreateAccount::Created(row),
+            Some(devices) => CreateAccount::Replaced(row, devices),
+        })
     }
 }
 
 impl Tx {
+    /// Removes the phone's account if its waiting period is over, and answers its devices.
+    async fn remove_account_that_waited(
+        &mut self,
+        phone: &Phone,
+        now: UnixTime,
+    ) -> Result<Option<Vec<CredentialRow>>, Error> {
+        self.lock_phone(phone).await?;
+        if !self.lock_reset(phone, now).await?.is_some_and(is_ready) {
+            return Ok(None);
+        }
+        let user: i64 = within!(self, c => {
+            sqlx::query_scalar("SELECT id FROM users WHERE phone = $1").bind(phone.as_str()).fetch_one(c).await?
+        });
+        self.remove_account(UserRow(user), phone).await.map(Some)
+    }
+
     /// False where the phone is taken.
     async fn insert_user(
         &mut self,
@@ -109,7 +127,7 @@ impl Tx {
     }
 
     /// False where the passkey, its handle or the device id is taken.
-    async fn insert_credential(
+    pub(super) async fn insert_credential(
         &mut self,
         row: CredentialRow,
         user: UserRow,
@@ -129,21 +147,42 @@ impl Tx {
         }) == 1)
     }
 
+    /// A device's own key, and the highest id of its first one-time prekeys.
+    pub(super) async fn insert_device_keys(
+        &mut self,
+        row: CredentialRow,
+        device: &ListedDevice,
+        one_time: &[OneTimePrekey],
+    ) -> Result<(), Error> {
+        const INSERT: &str = "INSERT INTO device_keys (webauthn_credential_id, registration_id, suite, \
+             device_key, last_one_time_key_id) VALUES ($1, $2, $3, $4, $5)";
+        // Below 2^31 in every list that was checked.
+        let registration_id = i32::try_from(device.registration_id).unwrap_or(i32::MAX);
+        let last_id = one_time.iter().map(|key| i64::from(key.key_id)).max().unwrap_or(0);
+        within!(self, c => {
+            sqlx::query(INSERT).bind(row.0).bind(registration_id).bind(SUITE as i16)
+                .bind(Raw(device.device_key)).bind(last_id).execute(c).await?;
+        });
+        Ok(())
+    }
+
     async fn insert_identity(
         &mut self,
         user: UserRow,
         messaging_key_row: i64,
         account: &NewAccount,
         now: UnixTime,
+        replaced_on: Option<UnixTime>,
     ) -> Result<(), Error> {
-        const IDENTITY: &str = "INSERT INTO identity_keys (user_id, suite, identity_key, created_on) VALUES ($1, $2, $3, $4)";
+        const IDENTITY: &str = "INSERT INTO identity_keys (user_id, suite, identity_key, created_on, replaced_on) \
+             VALUES ($1, $2, $3, $4, $5)";
         const MESSAGING: &str = "INSERT INTO messaging_public_keys (id, user_id, suite, x25519_public_key, \
              ed25519_signature, ed25519_public_key, key_version, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
         let key = &account.messaging_key;
         let version = i32::try_from(key.key_version).unwrap_or(i32::MAX);
         within!(self, c => {
             sqlx::query(IDENTITY).bind(user.0).bind(SUITE as i16).bind(Raw(account.identity_key))
-                .bind(Stamp(now.day())).execute(&mut *c).await?;
+                .bind(Stamp(now.day())).bind(replaced_on.map(Stamp)).execute(&mut *c).await?;
             sqlx::query(MESSAGING).bind(messaging_key_row).bind(user.0).bind(SUITE as i16)
                 .bind(Raw(key.public_key)).bind(Raw(key.signature)).bind(Raw(account.identity_key))
                 .bind(version).bind(Stamp(key.created_at)).execute(c).await?;

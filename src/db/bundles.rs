@@ -13,9 +13,18 @@ use letterbox_protocol::{
 };
 use sqlx::FromRow;
 
+/// A person and one of the devices. One statement reads all of it, so that list, keys and devices
+/// are of one moment whatever changes meanwhile.
+#[derive(FromRow)]
+struct ServedColumns {
+    #[sqlx(flatten)]
+    person: PersonColumns,
+    #[sqlx(flatten)]
+    device: DeviceColumns,
+}
+
 #[derive(FromRow)]
 struct PersonColumns {
-    id: i64,
     device_list_version: i64,
     #[sqlx(try_from = "Stamp")]
     device_list_signed_at: UnixTime,
@@ -31,7 +40,7 @@ struct PersonColumns {
 
 #[derive(FromRow)]
 struct DeviceColumns {
-    id: i64,
+    credential: i64,
     device_id: Raw<16>,
     registration_id: i32,
     device_key: Raw<32>,
@@ -39,7 +48,7 @@ struct DeviceColumns {
     public_key: Raw<32>,
     signature: Raw<64>,
     #[sqlx(try_from = "Stamp")]
-    created_at: UnixTime,
+    prekey_created_at: UnixTime,
 }
 
 /// A bundle and its devices' rows, in the same order as `prekeys`.
@@ -67,23 +76,23 @@ impl Tx {
         &mut self,
         phone: &Phone,
     ) -> Result<Option<ServedBundle>, Error> {
-        const PERSON: &str = "SELECT u.id, u.device_list_version, u.device_list_signed_at, \
+        const SELECT: &str = "SELECT u.device_list_version, u.device_list_signed_at, \
              u.device_list_signature, i.suite, i.identity_key, m.x25519_public_key, m.ed25519_signature, \
-             m.key_version, m.created_at FROM users u JOIN identity_keys i ON i.user_id = u.id \
-             JOIN messaging_public_keys m ON m.user_id = u.id AND m.is_active WHERE u.phone = $1";
-        const DEVICES: &str = "SELECT c.id, c.device_id, k.registration_id, k.device_key, s.key_id, \
-             s.public_key, s.signature, s.created_at FROM webauthn_credentials c \
+             m.key_version, m.created_at, c.id AS credential, c.device_id, k.registration_id, \
+             k.device_key, s.key_id, s.public_key, s.signature, s.created_at AS prekey_created_at \
+             FROM users u JOIN identity_keys i ON i.user_id = u.id \
+             JOIN messaging_public_keys m ON m.user_id = u.id AND m.is_active \
+             JOIN webauthn_credentials c ON c.user_id = u.id AND c.is_active \
              JOIN device_keys k ON k.webauthn_credential_id = c.id \
              JOIN signed_prekeys s ON s.webauthn_credential_id = c.id AND s.is_active \
-             WHERE c.user_id = $1 AND c.is_active ORDER BY c.device_id";
-        let person: Option<PersonColumns> = within!(self, c => {
-            sqlx::query_as(PERSON).bind(phone.as_str()).fetch_optional(c).await?
+             WHERE u.phone = $1 ORDER BY c.device_id";
+        let rows: Vec<ServedColumns> = within!(self, c => {
+            sqlx::query_as(SELECT).bind(phone.as_str()).fetch_all(c).await?
         });
-        let Some(person) = person else { return Ok(None) };
-        let devices: Vec<DeviceColumns> = within!(self, c => {
-            sqlx::query_as(DEVICES).bind(person.id).fetch_all(c).await?
-        });
-        assemble(phone, person, devices).map(Some)
+        let (people, devices): (Vec<_>, Vec<_>) =
+            rows.into_iter().map(|row| (row.person, row.device)).unzip();
+        let person = people.into_iter().next();
+        person.map(|person| assemble(phone, person, devices)).transpose()
     }
 }
 
@@ -105,7 +114,7 @@ fn assemble(
         let signed_prekey = SignedPrekey {
             key_id: u32::try_from(device.key_id).map_err(corrupt("key_id"))?,
             public_key: device.public_key.0,
-            created_at: device.created_at,
+            created_at: device.prekey_created_at,
             signature: device.signature.0,
         };
         prekeys.push(DevicePrekeys {
@@ -132,5 +141,5 @@ fn assemble(
     };
     let bundle =
         KeyBundle { identity_key: person.identity_key.0, messaging_key, device_list, prekeys };
-    Ok(ServedBundle { bundle, rows: devices.iter().map(|device| device.id).collect() })
+    Ok(ServedBundle { bundle, rows: devices.iter().map(|device| device.credential).collect() })
 }

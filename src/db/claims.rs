@@ -32,7 +32,7 @@ struct ClaimedColumns {
 
 impl Db {
     /// Spends the token and hands out a person's keys. Where `may_claim` (the mailbox's hourly cap
-    /// is not reached), each wanted device's oldest one-time prekey is deleted and handed out: two
+    /// is not reached; asked of a fresh token only), each wanted device's oldest one-time prekey is deleted and handed out: two
     /// lookups never get the same one, and nothing says who claimed it.
     ///
     /// # Errors
@@ -41,7 +41,7 @@ impl Db {
         &self,
         token: &SpentToken,
         lookup: &Lookup,
-        may_claim: bool,
+        may_claim: impl FnOnce() -> bool,
         now: UnixTime,
     ) -> Result<LookedUp, Error> {
         let mut tx = self.begin().await?;
@@ -56,7 +56,7 @@ impl Db {
         let answer = match served {
             None => LookedUp::NoSuchMailbox,
             Some(mut served) => {
-                if fresh && may_claim {
+                if fresh && may_claim() {
                     tx.claim(&mut served, &lookup.prekeys, now).await?;
                 }
                 LookedUp::Found(Box::new(served.bundle))

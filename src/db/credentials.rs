@@ -135,7 +135,18 @@ impl Db {
         row.map(Credential::try_from).transpose()
     }
 
-    /// Notes a sign-in: the passkey's state (its counter moves) and the day.
+    /// The active devices of a person.
+    ///
+    /// # Errors
+    /// The database is out of reach.
+    pub async fn active_devices(&self, user: UserRow) -> Result<Vec<CredentialRow>, Error> {
+        const SELECT: &str = "SELECT id FROM webauthn_credentials WHERE user_id = $1 AND is_active";
+        Ok(read!(self, pool => {
+            sqlx::query_scalar(SELECT).bind(user.0).fetch_all(pool).await?
+        }))
+    }
+
+    /// Notes a sign-in or a touch: the passkey's state (its counter moves) and the day.
     ///
     /// # Errors
     /// The database is out of reach.

@@ -86,9 +86,9 @@ impl Db {
     }
 }
 
-type NamedCells = Vec<(String, Cell)>;
+pub(super) type NamedCells = Vec<(String, Cell)>;
 
-fn sqlite_cells(row: &SqliteRow) -> Result<NamedCells, sqlx::Error> {
+pub(super) fn sqlite_cells(row: &SqliteRow) -> Result<NamedCells, sqlx::Error> {
     let columns = row.columns().iter().enumerate();
     columns.map(|(at, c)| Ok((c.name().to_owned(), sqlite_cell(row, at, c.name())?))).collect()
 }
@@ -104,7 +104,7 @@ fn sqlite_cell(row: &SqliteRow, at: usize, column: &str) -> Result<Cell, sqlx::E
     })
 }
 
-fn postgres_cells(row: &PgRow) -> Result<NamedCells, sqlx::Error> {
+pub(super) fn postgres_cells(row: &PgRow) -> Result<NamedCells, sqlx::Error> {
     let columns = row.columns().iter().enumerate();
     let cell = |(at, c): (usize, &PgColumn)| {
         Ok((c.name().to_owned(), postgres_cell(row, at, c.type_info().name())?))

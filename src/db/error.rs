@@ -10,12 +10,19 @@ pub struct Error(#[from] sqlx::Error);
 
 impl Error {
     /// Whether the same transaction, begun anew, may succeed: a deadlock, a serialisation failure,
-    /// a busy file, or two rows that drew the same random id.
+    /// a busy file, two rows that drew the same random id, or a row that went meanwhile.
     pub(super) fn is_worth_retrying(&self) -> bool {
         let sqlx::Error::Database(error) = &self.0 else { return false };
         // PostgreSQL: serialization_failure, deadlock_detected. SQLite: SQLITE_BUSY(_SNAPSHOT).
         let transient = matches!(error.code().as_deref(), Some("40001" | "40P01" | "5" | "517"));
-        transient || error.is_unique_violation()
+        transient || error.is_unique_violation() || error.is_foreign_key_violation()
+    }
+
+    /// Whether the role that asks may not read what it asked for.
+    pub(crate) fn is_forbidden(&self) -> bool {
+        let sqlx::Error::Database(error) = &self.0 else { return false };
+        // PostgreSQL: insufficient_privilege.
+        error.code().as_deref() == Some("42501")
     }
 
     /// A stored value that this version does not understand.
@@ -54,6 +61,16 @@ pub enum OpenError {
     /// The file could not be made.
     #[error("the database file could not be opened: {0}")]
     File(#[from] std::io::Error),
+    /// There is no such file.
+    #[error("there is no such database file")]
+    NoFile,
+    /// A log without the right to read it.
+    #[error(
+        "the database file has a write-ahead log beside it, which cannot be read with the rights of \
+         this user: give it the right to write to `-wal` and `-shm`, or copy all three files to a \
+         folder of its own and name the copy"
+    )]
+    Log,
     /// A newer letterbox has written this database.
     #[error(
         "this database was written by a newer letterbox (its migration {0} is unknown here): \

@@ -5,7 +5,7 @@ use rand::CryptoRng;
 
 /// Random bits below the hour. 20 bits of hours reach to 2089; with 43 random bits, a hundred
 /// million rows in one hour draw the same id about 600 times, and the writer tries those again.
-const RANDOM_BITS: u32 = 43;
+pub(super) const RANDOM_BITS: u32 = 43;
 
 /// An id for a row of the mailbox: the hour in the high bits, random below. Inserts stay near the
 /// end of the tree, and no order finer than the stored hour is kept.

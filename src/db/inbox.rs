@@ -6,13 +6,25 @@ use letterbox_protocol::{
     wire::{AckStatus, InboxAck, InboxEnvelope, InboxLetter},
 };
 use sqlx::{FromRow, QueryBuilder};
+use std::fmt;
+
+/// Where something stands in a pass over what is pending: the id of its row.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, sqlx::Type)]
+#[sqlx(transparent)]
+pub struct Position(pub i64);
+
+impl fmt::Debug for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Position(…)")
+    }
+}
 
 /// A pending letter and where it stands in this pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingLetter {
     /// What `after` takes to go on behind this letter. Good for one pass: letters that land
     /// meanwhile may stand before it.
-    pub position: i64,
+    pub position: Position,
     /// The letter.
     pub letter: InboxLetter,
 }
@@ -21,7 +33,7 @@ pub struct PendingLetter {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingHeader {
     /// What `after` takes to go on behind this letter. Good for one pass.
-    pub position: i64,
+    pub position: Position,
     /// Which letter.
     pub message_id: MessageId,
     /// Its content's size.
@@ -32,7 +44,7 @@ pub struct PendingHeader {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingEnvelope {
     /// What `after` takes to go on behind this envelope. Good for one pass.
-    pub position: i64,
+    pub position: Position,
     /// The envelope.
     pub envelope: InboxEnvelope,
 }
@@ -83,7 +95,7 @@ impl Db {
     pub async fn inbox_page(
         &self,
         device: CredentialRow,
-        after: Option<i64>,
+        after: Option<Position>,
         limit: u32,
         now: UnixTime,
     ) -> Result<Vec<PendingLetter>, Error> {
@@ -93,7 +105,7 @@ impl Db {
             "AND m.expires_at > $3 ORDER BY d.id LIMIT $4"
         );
         let rows: Vec<LetterColumns> = read!(self, pool => {
-            sqlx::query_as(SELECT).bind(device.0).bind(after.unwrap_or(i64::MIN)).bind(Stamp(now))
+            sqlx::query_as(SELECT).bind(device.0).bind(after.unwrap_or(Position(i64::MIN))).bind(Stamp(now))
                 .bind(i64::from(limit)).fetch_all(pool).await?
         });
         rows.into_iter().map(PendingLetter::try_from).collect()
@@ -107,7 +119,7 @@ impl Db {
     pub async fn pending_letters(
         &self,
         device: CredentialRow,
-        after: Option<i64>,
+        after: Option<Position>,
         limit: u32,
         now: UnixTime,
     ) -> Result<Vec<PendingHeader>, Error> {
@@ -116,7 +128,7 @@ impl Db {
              WHERE d.webauthn_credential_id = $1 AND d.delivery_status = 'pending' AND d.id > $2 \
              AND m.expires_at > $3 ORDER BY d.id LIMIT $4";
         let rows: Vec<HeaderColumns> = read!(self, pool => {
-            sqlx::query_as(SELECT).bind(device.0).bind(after.unwrap_or(i64::MIN)).bind(Stamp(now))
+            sqlx::query_as(SELECT).bind(device.0).bind(after.unwrap_or(Position(i64::MIN))).bind(Stamp(now))
                 .bind(i64::from(limit)).fetch_all(pool).await?
         });
         rows.into_iter().map(PendingHeader::try_from).collect()
@@ -129,7 +141,7 @@ impl Db {
     pub async fn letters_at(
         &self,
         device: CredentialRow,
-        positions: &[i64],
+        positions: &[Position],
         now: UnixTime,
     ) -> Result<Vec<PendingLetter>, Error> {
         if positions.is_empty() {
@@ -157,7 +169,7 @@ impl Db {
     pub async fn envelopes_page(
         &self,
         device: CredentialRow,
-        after: Option<i64>,
+        after: Option<Position>,
         limit: u32,
         now: UnixTime,
     ) -> Result<Vec<PendingEnvelope>, Error> {
@@ -165,7 +177,7 @@ impl Db {
              FROM device_session_keys WHERE webauthn_credential_id = $1 AND id > $2 AND expires_at > $3 \
              ORDER BY id LIMIT $4";
         let rows: Vec<EnvelopeColumns> = read!(self, pool => {
-            sqlx::query_as(SELECT).bind(device.0).bind(after.unwrap_or(i64::MIN)).bind(Stamp(now))
+            sqlx::query_as(SELECT).bind(device.0).bind(after.unwrap_or(Position(i64::MIN))).bind(Stamp(now))
                 .bind(i64::from(limit)).fetch_all(pool).await?
         });
         rows.into_iter().map(PendingEnvelope::try_from).collect()
@@ -330,7 +342,11 @@ impl Tx {
         Ok(())
     }
 
-    async fn delete_letters_that_all_have(&mut self, letters: &[i64]) -> Result<(), Error> {
+    /// Letters that no active device has yet to fetch.
+    pub(super) async fn delete_letters_that_all_have(
+        &mut self,
+        letters: &[i64],
+    ) -> Result<(), Error> {
         if letters.is_empty() {
             return Ok(());
         }
@@ -357,7 +373,7 @@ impl TryFrom<HeaderColumns> for PendingHeader {
 
     fn try_from(row: HeaderColumns) -> Result<Self, Error> {
         Ok(Self {
-            position: row.id,
+            position: Position(row.id),
             message_id: row.message_id.parse().map_err(|_| Error::corrupt("message_id"))?,
             bytes: usize::try_from(row.bytes).map_err(|_| Error::corrupt("encrypted_content"))?,
         })
@@ -378,7 +394,7 @@ impl TryFrom<LetterColumns> for PendingLetter {
             read: row.read,
             encrypted_content: Blob(row.encrypted_content),
         };
-        Ok(Self { position: row.id, letter })
+        Ok(Self { position: Position(row.id), letter })
     }
 }
 
@@ -392,6 +408,6 @@ impl TryFrom<EnvelopeColumns> for PendingEnvelope {
             created_at: row.created_at,
             encrypted_session_key: Blob(row.encrypted_session_key),
         };
-        Ok(Self { position: row.id, envelope })
+        Ok(Self { position: Position(row.id), envelope })
     }
 }

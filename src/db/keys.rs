@@ -1,12 +1,12 @@
 //! A device's keys: renewed, refilled, counted.
 
 use super::{
-    CredentialRow, Db, Error, Tx,
+    CredentialRow, Db, Error, Tx, UserRow,
     columns::{Raw, Stamp},
     within,
 };
 use letterbox_protocol::{
-    types::{DAY, UnixTime},
+    types::{DAY, Key, UnixTime},
     wire::{KeyRenewal, KeyStatus, OneTimePrekey, SignedDeviceList, SignedPrekey},
 };
 use sqlx::{FromRow, QueryBuilder};
@@ -19,6 +19,17 @@ const ONE_TIME_LIFETIME: i64 = 90 * DAY;
 const SIGNED_LIFETIME: i64 = 14 * DAY;
 const STALE_AFTER: i64 = 7 * DAY;
 const REPLENISH_UNDER: i64 = 20;
+
+/// The list's compare-and-swap, for the account that the given SQL finds by `$1`.
+macro_rules! swap_list {
+    ($owner:literal) => {
+        concat!(
+            "UPDATE users SET device_list_version = $2, device_list_signed_at = $3, \
+             device_list_signature = $4 WHERE device_list_version = $2 - 1 AND id = ",
+            $owner
+        )
+    };
+}
 
 /// What became of a renewal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,11 +61,16 @@ struct StatusColumns {
     key_id: i64,
     #[sqlx(try_from = "Stamp")]
     created_at: UnixTime,
+    last_one_time_key_id: i64,
+    registration_id: i32,
+    key_rotation_counter: i64,
+    has_recovery_capsule: bool,
 }
 
 impl Db {
     /// Takes the next device list (version last + 1) or the next signed prekey (id last + 1, which
-    /// retires the one before), or both, or neither. Signatures are the caller's to check.
+    /// retires the one before), or both, or neither, where the account's identity key still is the
+    /// one under which the caller has checked the signatures.
     ///
     /// # Errors
     /// The database is out of reach.
@@ -62,11 +78,15 @@ impl Db {
         &self,
         device: CredentialRow,
         renewal: &KeyRenewal,
+        identity: &Key,
     ) -> Result<Publish, Error> {
         let mut tx = self.begin().await?;
         if let Some(list) = &renewal.device_list
             && !tx.replace_list(device, list).await?
         {
+            return Ok(Publish::Stale);
+        }
+        if tx.identity_of(device).await? != Some(*identity) {
             return Ok(Publish::Stale);
         }
         if let Some(prekey) = &renewal.signed_prekey
@@ -125,8 +145,11 @@ impl Db {
     ) -> Result<Option<KeyStatus>, Error> {
         const SELECT: &str = "SELECT (SELECT count(*) FROM one_time_prekeys o \
                  WHERE o.webauthn_credential_id = c.id AND o.expires_at > $2) AS available, \
-             m.key_version, u.device_list_signed_at, u.device_list_version, s.key_id, s.created_at \
+             m.key_version, u.device_list_signed_at, u.device_list_version, s.key_id, s.created_at, \
+             d.last_one_time_key_id, d.registration_id, c.key_rotation_counter, \
+             c.recovery_capsule IS NOT NULL AS has_recovery_capsule \
              FROM webauthn_credentials c JOIN users u ON u.id = c.user_id \
+             JOIN device_keys d ON d.webauthn_credential_id = c.id \
              JOIN messaging_public_keys m ON m.user_id = u.id AND m.is_active \
              JOIN signed_prekeys s ON s.webauthn_credential_id = c.id AND s.is_active \
              WHERE c.id = $1 AND c.is_active";
@@ -149,28 +172,70 @@ fn status(row: StatusColumns, now: UnixTime) -> Result<KeyStatus, Error> {
             .map_err(corrupt("device_list_version"))?,
         device_list_signed_at: row.device_list_signed_at,
         signed_prekey_id: u32::try_from(row.key_id).map_err(corrupt("key_id"))?,
+        last_one_time_key_id: u32::try_from(row.last_one_time_key_id)
+            .map_err(corrupt("last_one_time_key_id"))?,
+        registration_id: u32::try_from(row.registration_id).map_err(corrupt("registration_id"))?,
+        key_rotation_counter: u64::try_from(row.key_rotation_counter)
+            .map_err(corrupt("key_rotation_counter"))?,
+        has_recovery_capsule: row.has_recovery_capsule,
+        reset: None,
     })
 }
 
 impl Tx {
+    /// The identity key of a device's owner, which on PostgreSQL stays until the transaction ends.
+    /// None once the device was revoked.
+    async fn identity_of(&mut self, device: CredentialRow) -> Result<Option<Key>, Error> {
+        const SELECT: &str = "SELECT identity_key FROM identity_keys WHERE user_id = \
+             (SELECT user_id FROM webauthn_credentials WHERE id = $1 AND is_active)";
+        const LOCKING: &str = "SELECT identity_key FROM identity_keys WHERE user_id = \
+             (SELECT user_id FROM webauthn_credentials WHERE id = $1 AND is_active) FOR SHARE";
+        let key: Option<Raw<32>> = match self {
+            Self::Sqlite(tx) => {
+                sqlx::query_scalar(SELECT).bind(device.0).fetch_optional(&mut **tx).await?
+            }
+            Self::Postgres(tx) => {
+                sqlx::query_scalar(LOCKING).bind(device.0).fetch_optional(&mut **tx).await?
+            }
+        };
+        Ok(key.map(|key| key.0))
+    }
+
     /// Compare-and-swap: false unless the version is the last one + 1.
-    async fn replace_list(
+    pub(super) async fn replace_list(
         &mut self,
         device: CredentialRow,
         list: &SignedDeviceList,
     ) -> Result<bool, Error> {
-        const SWAP: &str = "UPDATE users SET device_list_version = $2, device_list_signed_at = $3, \
-             device_list_signature = $4 WHERE device_list_version = $2 - 1 AND id = \
-             (SELECT user_id FROM webauthn_credentials WHERE id = $1 AND is_active)";
+        const SWAP: &str =
+            swap_list!("(SELECT user_id FROM webauthn_credentials WHERE id = $1 AND is_active)");
+        self.swap_list(SWAP, device.0, list).await
+    }
+
+    /// The same for a user who is known to be there.
+    pub(super) async fn replace_list_of(
+        &mut self,
+        user: UserRow,
+        list: &SignedDeviceList,
+    ) -> Result<bool, Error> {
+        self.swap_list(swap_list!("$1"), user.0, list).await
+    }
+
+    async fn swap_list(
+        &mut self,
+        swap: &'static str,
+        row: i64,
+        list: &SignedDeviceList,
+    ) -> Result<bool, Error> {
         let Ok(version) = i64::try_from(list.version) else { return Ok(false) };
         Ok(within!(self, c => {
-            sqlx::query(SWAP).bind(device.0).bind(version).bind(Stamp(list.signed_at)).bind(Raw(list.signature))
-                .execute(c).await?.rows_affected()
+            sqlx::query(swap).bind(row).bind(version).bind(Stamp(list.signed_at))
+                .bind(Raw(list.signature)).execute(c).await?.rows_affected()
         }) == 1)
     }
 
     /// Retires the active one: false unless the new id is its id + 1.
-    async fn replace_signed_prekey(
+    pub(super) async fn replace_signed_prekey(
         &mut self,
         device: CredentialRow,
         prekey: &SignedPrekey,

@@ -9,35 +9,63 @@ mod bundles;
 mod claims;
 mod columns;
 mod credentials;
+mod definitions;
+mod devices;
+mod disclosure;
 mod dump;
+mod ephemeral;
 mod error;
 mod ids;
 mod inbox;
+mod inspect;
+mod issuers;
 mod keys;
 mod letters;
+mod links;
 mod migrate;
 mod open;
+mod open_read_only;
+mod recovery;
+mod removal;
+mod resets;
+mod rotation;
+mod rules;
 mod sends;
 mod server_keys;
 mod sessions;
 mod sweep;
 mod tokens;
 mod verifications;
+mod wraps;
 
 pub use accounts::{CreateAccount, NewCredential};
 pub use claims::LookedUp;
 pub use credentials::{Credential, CredentialRow, UserRow};
+pub use definitions::{Definitions, expected_definitions};
+pub use devices::Revocation;
+pub(crate) use disclosure::{Owner, Part};
 pub use dump::{Cell, Dump, MAILBOX};
+pub use ephemeral::{ClaimExchange, OpenExchange};
 pub use error::{Error, OpenError};
-pub use inbox::{PendingEnvelope, PendingHeader, PendingLetter};
+pub use inbox::{PendingEnvelope, PendingHeader, PendingLetter, Position};
+pub use inspect::{ColumnShape, IndexShape, Object, Schema, TableShape};
+pub use issuers::{Issuance, IssuerKey};
 pub use keys::{AddPrekeys, ONE_TIME_PREKEYS, Publish};
 pub use letters::{LetterStore, Limits, Stored};
+pub use links::{Approval, LinkDevice};
+pub use recovery::NewBeginning;
+pub use resets::BegunReset;
+pub use rotation::{Rotate, Rotation};
+pub(crate) use rules::{Form, Held, Only, Rule, Value, Whose};
 pub use sends::{BadSend, SealedSend, SendOutcome};
 pub use server_keys::ServerKey;
 pub use sessions::{CREDENTIAL_KEY, Sessions};
+#[cfg(test)]
+pub(crate) use sweep::SWEEPS;
 pub use sweep::Swept;
 pub use tokens::SpentToken;
 pub use verifications::{CodeLimits, StartVerification, Verification};
+pub use wraps::{BadWraps, Wrap, Wraps};
 
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 use std::fmt;
@@ -107,7 +135,7 @@ impl Db {
     async fn begin(&self) -> Result<Tx, Error> {
         Ok(match self {
             Self::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
-            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+            Self::Postgres(pool) => Tx::Postgres(begun(pool, None).await?),
         })
     }
 
@@ -116,9 +144,26 @@ impl Db {
         const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
         Ok(match self {
             Self::Sqlite { readers, .. } => Tx::Sqlite(readers.begin().await?),
-            Self::Postgres(pool) => Tx::Postgres(pool.begin_with(SNAPSHOT).await?),
+            Self::Postgres(pool) => Tx::Postgres(begun(pool, Some(SNAPSHOT)).await?),
         })
     }
+}
+
+/// Begins on PostgreSQL, to the end even where whoever asked goes away: sqlx gives a connection whose
+/// `BEGIN` was sent and not awaited back to the pool inside that transaction, where the next one's
+/// writes would be refused, or never committed.
+async fn begun(
+    pool: &PgPool,
+    statement: Option<&'static str>,
+) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+    let pool = pool.clone();
+    let begin = tokio::spawn(async move {
+        match statement {
+            Some(statement) => pool.begin_with(statement).await,
+            None => pool.begin().await,
+        }
+    });
+    begin.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
 }
 
 impl Tx {

@@ -7,21 +7,21 @@ use super::{
 };
 use crate::clock::Clock;
 use async_trait::async_trait;
-use letterbox_protocol::types::{Bytes, HOUR, UnixTime};
+use letterbox_protocol::types::{Bytes, DAY, HOUR, UnixTime};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use sqlx::FromRow;
 use std::{collections::HashMap, fmt};
 use time::OffsetDateTime;
-use tower_sessions::{
-    SessionStore,
-    session::{Id, Record},
-    session_store,
-};
+pub(super) use tower_sessions::session::Id as SessionId;
+use tower_sessions::{SessionStore, session::Record, session_store};
 
 /// The key under which a session's data names its device, as a [`CredentialRow`]: the row then
 /// refers to the credential and goes with it.
 pub const CREDENTIAL_KEY: &str = "credential";
+
+/// Seconds a session lives after its last change.
+const LIFETIME: i64 = DAY;
 
 /// tower-sessions' store over [`Db`].
 #[derive(Clone)]
@@ -59,17 +59,26 @@ struct Stored {
 }
 
 impl Stored {
-    fn of(record: &Record) -> session_store::Result<Self> {
+    /// A record that was used now. The time comes from the server's clock, and not from the record,
+    /// which has it from the machine's.
+    fn of(record: &Record, now: UnixTime) -> session_store::Result<Self> {
         let encode = |error: serde_json::Error| session_store::Error::Encode(error.to_string());
         let credential = record.data.get(CREDENTIAL_KEY).cloned();
         Ok(Self {
             id: hashed(&record.id),
             credential: credential.map(serde_json::from_value).transpose().map_err(encode)?,
-            data: serde_json::to_string(&record.data).map_err(encode)?,
+            data: serde_json::to_string(&remembered(record, now)).map_err(encode)?,
             // The second would tell when somebody signed in.
-            expiry_date: Stamp(UnixTime(record.expiry_date.unix_timestamp()).plus(HOUR - 1).hour()),
+            expiry_date: Stamp(now.plus(LIFETIME + HOUR - 1).hour()),
         })
     }
+}
+
+/// What a record is to go on holding: a value that has an `until` goes once that is past, so that
+/// nothing tells of what was begun or done earlier.
+fn remembered(record: &Record, now: UnixTime) -> HashMap<&String, &Value> {
+    let over = |value: &Value| value["until"].as_i64().is_some_and(|until| until < now.0);
+    record.data.iter().filter(|(_, value)| !over(value)).collect()
 }
 
 #[async_trait]
@@ -78,7 +87,7 @@ impl SessionStore for Sessions {
         // 128 random bits do not collide; if they did, the primary key refuses the second.
         const INSERT: &str = "INSERT INTO sessions (id, webauthn_credential_id, data, expiry_date) \
              VALUES ($1, $2, $3, $4)";
-        let stored = Stored::of(record)?;
+        let stored = Stored::of(record, self.clock.now())?;
         write!(&self.db, pool => {
             sqlx::query(INSERT).bind(stored.id).bind(stored.credential).bind(stored.data)
                 .bind(stored.expiry_date).execute(pool).await.map_err(backend)?;
@@ -90,7 +99,7 @@ impl SessionStore for Sessions {
     async fn save(&self, record: &Record) -> session_store::Result<()> {
         const UPDATE: &str = "UPDATE sessions SET webauthn_credential_id = $2, data = $3, expiry_date = $4 \
              WHERE id = $1";
-        let stored = Stored::of(record)?;
+        let stored = Stored::of(record, self.clock.now())?;
         write!(&self.db, pool => {
             sqlx::query(UPDATE).bind(stored.id).bind(stored.credential).bind(stored.data)
                 .bind(stored.expiry_date).execute(pool).await.map_err(backend)?;
@@ -98,7 +107,7 @@ impl SessionStore for Sessions {
         Ok(())
     }
 
-    async fn load(&self, id: &Id) -> session_store::Result<Option<Record>> {
+    async fn load(&self, id: &SessionId) -> session_store::Result<Option<Record>> {
         const SELECT: &str =
             "SELECT data, expiry_date FROM sessions WHERE id = $1 AND expiry_date > $2";
         let row: Option<SessionColumns> = read!(&self.db, pool => {
@@ -108,7 +117,7 @@ impl SessionStore for Sessions {
         row.map(|row| row.record(*id)).transpose()
     }
 
-    async fn delete(&self, id: &Id) -> session_store::Result<()> {
+    async fn delete(&self, id: &SessionId) -> session_store::Result<()> {
         write!(&self.db, pool => {
             sqlx::query("DELETE FROM sessions WHERE id = $1").bind(hashed(id))
                 .execute(pool).await.map_err(backend)?;
@@ -118,7 +127,7 @@ impl SessionStore for Sessions {
 }
 
 impl SessionColumns {
-    fn record(self, id: Id) -> session_store::Result<Record> {
+    fn record(self, id: SessionId) -> session_store::Result<Record> {
         let decode = |error: String| session_store::Error::Decode(error);
         let data: HashMap<String, Value> =
             serde_json::from_str(&self.data).map_err(|error| decode(error.to_string()))?;
@@ -136,7 +145,7 @@ impl Db {
     /// The database is out of reach.
     pub async fn take_from_session(
         &self,
-        id: &Id,
+        id: &SessionId,
         name: &str,
         now: UnixTime,
     ) -> Result<Option<Value>, Error> {
@@ -157,7 +166,11 @@ impl Db {
 
 impl Tx {
     /// A session's record, locked until the transaction ends.
-    async fn session_data(&mut self, id: &Id, now: UnixTime) -> Result<Option<String>, Error> {
+    async fn session_data(
+        &mut self,
+        id: &SessionId,
+        now: UnixTime,
+    ) -> Result<Option<String>, Error> {
         const SELECT: &str = "SELECT data FROM sessions WHERE id = $1 AND expiry_date > $2";
         const LOCKING: &str =
             "SELECT data FROM sessions WHERE id = $1 AND expiry_date > $2 FOR UPDATE";
@@ -176,7 +189,7 @@ impl Tx {
 }
 
 /// Whoever reads the table cannot take over a session.
-fn hashed(id: &Id) -> Raw<32> {
+pub(super) fn hashed(id: &SessionId) -> Raw<32> {
     Raw(Bytes(Sha256::digest(id.0.to_be_bytes()).into()))
 }
 

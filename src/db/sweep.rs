@@ -13,7 +13,7 @@ pub struct Swept {
 }
 
 /// A table's expired rows, `$2` of them at most; `$1` is the time given, less the grace in seconds.
-const SWEEPS: [(&str, i64); 11] = [
+pub(crate) const SWEEPS: [(&str, i64); 14] = [
     (
         "DELETE FROM messages WHERE id IN (SELECT id FROM messages WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
         0,
@@ -40,24 +40,39 @@ const SWEEPS: [(&str, i64); 11] = [
         "DELETE FROM phone_verifications WHERE (phone, code_hash) IN (SELECT phone, code_hash FROM phone_verifications WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
         HOUR,
     ),
+    // A revoked device: its passkey is known, and refused, for as long.
+    (
+        "DELETE FROM webauthn_credentials WHERE id IN (SELECT id FROM webauthn_credentials WHERE NOT is_active AND revoked_on <= $1 ORDER BY revoked_on LIMIT $2)",
+        90 * DAY,
+    ),
     (
         "DELETE FROM device_links WHERE id IN (SELECT id FROM device_links WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
+        0,
+    ),
+    // Cancelled, until they block no more; over, until as long again as they took.
+    (
+        "DELETE FROM registration_waits WHERE phone IN (SELECT phone FROM registration_waits WHERE ends_at <= $1 AND cancelled_at IS NOT NULL ORDER BY ends_at LIMIT $2)",
+        0,
+    ),
+    (
+        "DELETE FROM registration_waits WHERE phone IN (SELECT phone FROM registration_waits WHERE ends_at + (ends_at - begun_at) <= $1 AND cancelled_at IS NULL ORDER BY ends_at LIMIT $2)",
         0,
     ),
     (
         "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expiry_date <= $1 ORDER BY expiry_date LIMIT $2)",
         0,
     ),
+    // A request whose token was good when it came may take its time.
     (
         "DELETE FROM spent_tokens WHERE nullifier IN (SELECT nullifier FROM spent_tokens WHERE expires_on <= $1 ORDER BY expires_on LIMIT $2)",
-        0,
+        HOUR,
     ),
     (
         "DELETE FROM token_issuer_keys WHERE id IN (SELECT id FROM token_issuer_keys WHERE expires_on <= $1 LIMIT $2)",
         0,
     ),
     (
-        "DELETE FROM token_issuance WHERE (webauthn_credential_id, day) IN (SELECT webauthn_credential_id, day FROM token_issuance WHERE day <= $1 LIMIT $2)",
+        "DELETE FROM token_issuance WHERE (webauthn_credential_id, day) IN (SELECT webauthn_credential_id, day FROM token_issuance WHERE day <= $1 ORDER BY day LIMIT $2)",
         2 * DAY,
     ),
 ];

@@ -12,13 +12,13 @@ use std::fmt;
 /// A token that came with a request, ready to be spent.
 #[derive(Clone)]
 pub struct SpentToken {
-    /// The token's random value.
+    /// What stands for the token: a hash of all of it but its authenticator.
     pub nullifier: Bytes<32>,
     /// HMAC of method, path and body under the token's authenticator.
     pub request_digest: Bytes<32>,
-    /// Which key issued it; none while clients draw the values themselves.
-    pub issuer_key_id: Option<i64>,
-    /// The day after which it need not be remembered.
+    /// Which key issued it.
+    pub issuer_key_id: i64,
+    /// The day on which its key expires, and from which it need not be remembered.
     pub expires_on: UnixTime,
 }
 
@@ -71,5 +71,14 @@ impl Tx {
         } else {
             Standing::Reused
         })
+    }
+
+    /// Notes another answer than the one that a fresh token was spent with.
+    pub(super) async fn answered(&mut self, token: &SpentToken, status: i16) -> Result<(), Error> {
+        within!(self, c => {
+            sqlx::query("UPDATE spent_tokens SET status = $2 WHERE nullifier = $1")
+                .bind(Raw(token.nullifier)).bind(status).execute(c).await?;
+        });
+        Ok(())
     }
 }

@@ -121,7 +121,7 @@ impl Db {
 
 impl Tx {
     /// Lets one transaction at a time deal with a phone that may have no row to lock yet.
-    async fn lock_phone(&mut self, phone: &Phone) -> Result<(), Error> {
+    pub(super) async fn lock_phone(&mut self, phone: &Phone) -> Result<(), Error> {
         match self {
             Self::Sqlite(_) => {} // there is one writer
             Self::Postgres(tx) => {

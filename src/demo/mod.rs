@@ -1,7 +1,9 @@
-//! `letterbox demo`: three people talk through a real server, and every row that the server kept is
-//! printed beside what they saw.
+//! `letterbox demo`: three people, one of them on two devices, talk through a real server, and every
+//! row that the server kept is printed beside what they saw.
 
+mod chapters;
 mod people;
+mod say;
 mod server;
 mod table;
 
@@ -11,6 +13,7 @@ use crate::{
 };
 use letterbox_protocol::types::ParseError;
 use people::Person;
+use say::broken;
 use server::DemoServer;
 use std::{io::Write, time::Duration};
 use table::write_tables;
@@ -120,6 +123,8 @@ impl<'a, W: Write> Story<'a, W> {
         self.both_online().await?;
         self.ben_away().await?;
         self.ben_back().await?;
+        self.ben_links().await?;
+        self.phone_away().await?;
         self.conclude()
     }
 
@@ -136,58 +141,6 @@ impl<'a, W: Write> Story<'a, W> {
         Ok(())
     }
 
-    async fn both_online(&mut self) -> Result<(), DemoError> {
-        self.heading("1. Anna and Ben are both online")?;
-        let (question, answer) = ("Shall we meet on Friday?", "Gladly, at eight.");
-        self.anna.write(&self.ben.phone, question).await?;
-        wrote(self.out, &self.anna, &self.ben, question)?;
-        read(self.out, &mut self.ben, &self.anna, question).await?;
-        self.ben.write(&self.anna.phone, answer).await?;
-        wrote(self.out, &self.ben, &self.anna, answer)?;
-        read(self.out, &mut self.anna, &self.ben, answer).await?;
-        self.show("What the server has kept of that, every row:", 0).await?;
-        self.say(
-            "Delivered letters are deleted. What stays are spent tokens, random numbers that name \
-             nobody: one for each request, so that none is answered twice.",
-        )
-    }
-
-    async fn ben_away(&mut self) -> Result<(), DemoError> {
-        self.heading("2. Ben's device is off; Anna and Chloe write to him")?;
-        self.ben.switch_off();
-        let (first, second) = ("Can you bring the maps?", "Hello Ben, it is Chloe.");
-        self.anna.write(&self.ben.phone, first).await?;
-        wrote(self.out, &self.anna, &self.ben, first)?;
-        self.chloe.write(&self.ben.phone, second).await?;
-        wrote(self.out, &self.chloe, &self.ben, second)?;
-        self.show("What the server keeps until Ben is back, every row:", 2).await?;
-        self.say(
-            "The server knows that two letters wait for Ben, their size class and the hour. Which \
-             one is Anna's? No row says, and no column could: her number and Chloe's are nowhere \
-             in these tables.",
-        )
-    }
-
-    async fn ben_back(&mut self) -> Result<(), DemoError> {
-        self.heading("3. Ben is back")?;
-        self.ben.switch_on().await?;
-        read(self.out, &mut self.ben, &self.anna, "Can you bring the maps?").await?;
-        read(self.out, &mut self.ben, &self.chloe, "Hello Ben, it is Chloe.").await?;
-        let answer = "Hello Chloe! Good to hear from you.";
-        self.ben.write(&self.chloe.phone, answer).await?;
-        wrote(self.out, &self.ben, &self.chloe, answer)?;
-        read(self.out, &mut self.chloe, &self.ben, answer).await?;
-        self.show("What the server has kept of everything, every row:", 0).await
-    }
-
-    fn conclude(&mut self) -> Result<(), DemoError> {
-        self.say(
-            "All five letters arrived, and each reader saw who wrote. The server stored nothing \
-             that tells. What an operator could still learn by watching connections while they \
-             happen is said in docs/threat-model.md.",
-        )
-    }
-
     /// Prints all mailbox tables, once the server has taken up the acknowledgements.
     async fn show(&mut self, title: &str, waiting: usize) -> Result<(), DemoError> {
         self.say(title)?;
@@ -196,15 +149,14 @@ impl<'a, W: Write> Story<'a, W> {
         let mut text = String::new();
         write_tables(&mut text, &dumps, self.width)?;
         self.out.write_all(text.as_bytes())?;
-        let names =
-            |cell: &Cell, person: &Person| *cell == Cell::Text(person.phone.as_str().into());
-        let writers = [&self.anna, &self.chloe];
-        let cells = dumps.iter().flat_map(|dump| dump.rows.iter().flatten());
-        let named = cells.filter(|cell| writers.iter().any(|writer| names(cell, writer)));
-        match named.count() {
-            0 => Ok(()),
-            _ => Err(DemoError::WriterStored),
-        }
+        if self.names_a_writer(&dumps) { Err(DemoError::WriterStored) } else { Ok(()) }
+    }
+
+    /// Whether Anna's or Chloe's number stands in a row. Nothing waits for them once they have read.
+    fn names_a_writer(&self, dumps: &[Dump]) -> bool {
+        let writers =
+            [&self.anna, &self.chloe].map(|person| Cell::Text(person.phone.as_str().into()));
+        dumps.iter().flat_map(|dump| dump.rows.iter().flatten()).any(|cell| writers.contains(cell))
     }
 
     /// The tables, once they hold no more letters than are `waiting` for a device that is off.
@@ -217,7 +169,8 @@ impl<'a, W: Write> Story<'a, W> {
             }
             let rows = |table: &str| dumps.iter().find(|d| d.table == table).map(|d| d.rows.len());
             let done = rows("messages") == Some(waiting)
-                && (waiting > 0 || rows("device_session_keys") == Some(0));
+                && (waiting > 0 || rows("device_session_keys") == Some(0))
+                && !self.names_a_writer(&dumps);
             if done || Instant::now() > deadline {
                 return Ok(dumps);
             }
@@ -235,42 +188,4 @@ impl<'a, W: Write> Story<'a, W> {
         writeln!(self.out, "\n{}", broken(text, self.width))?;
         Ok(())
     }
-}
-
-/// A paragraph, broken into lines.
-fn broken(text: &str, width: usize) -> String {
-    let mut lines = String::new();
-    let mut length = 0;
-    for word in text.split(' ') {
-        let word_length = word.chars().count();
-        if length > 0 && length + 1 + word_length > width {
-            lines.push('\n');
-            length = 0;
-        } else if length > 0 {
-            lines.push(' ');
-            length += 1;
-        }
-        lines.push_str(word);
-        length += word_length;
-    }
-    lines
-}
-
-fn wrote(out: &mut impl Write, from: &Person, to: &Person, text: &str) -> Result<(), DemoError> {
-    writeln!(out, "  {:<6} writes to {}:\n{:>5} {text}", from.name, to.name, '>')?;
-    Ok(())
-}
-
-async fn read(
-    out: &mut impl Write,
-    reader: &mut Person,
-    writer: &Person,
-    text: &str,
-) -> Result<(), DemoError> {
-    let sender = reader.read(text).await?;
-    if sender != writer.phone {
-        return Err(DemoError::WrongSender);
-    }
-    writeln!(out, "  {:<6} reads from {}:\n{:>5} {text}", reader.name, sender.as_str(), '<')?;
-    Ok(())
 }

@@ -7,6 +7,7 @@
 //! batch is under way at a time; the client's acknowledgement asks for the next. A wake-up begins a
 //! new pass, which passes over what this connection has sent already.
 
+use crate::db::Position;
 use letterbox_protocol::{
     types::{MessageId, SessionLabel},
     wire::{AckStatus, ClientFrame, InboxAck, InboxEnvelope, InboxLetter, ServerFrame},
@@ -20,6 +21,8 @@ pub enum Happened {
     Opened,
     /// New rows may have been committed.
     Woken,
+    /// The account's keys, devices or waiting period have changed.
+    AccountChanged,
     /// The client sent a frame.
     Frame(ClientFrame),
     /// A page of letters was read; `next` is where the following one begins.
@@ -27,14 +30,14 @@ pub enum Happened {
         /// The letters.
         page: Vec<InboxLetter>,
         /// The following page, where there is one.
-        next: Option<i64>,
+        next: Option<Position>,
     },
     /// A page of envelopes was read.
     Envelopes {
         /// The envelopes.
         page: Vec<InboxEnvelope>,
         /// The following page, where there is one.
-        next: Option<i64>,
+        next: Option<Position>,
     },
 }
 
@@ -47,9 +50,9 @@ pub enum Do {
     /// Store acknowledgements of envelopes.
     AcknowledgeEnvelopes(Vec<SessionLabel>),
     /// Read a page of pending letters, after this position.
-    ReadLetters(Option<i64>),
+    ReadLetters(Option<Position>),
     /// Read a page of waiting envelopes, after this position.
-    ReadEnvelopes(Option<i64>),
+    ReadEnvelopes(Option<Position>),
     /// Send a frame.
     Send(ServerFrame),
     /// The client breaks the protocol: close.
@@ -82,16 +85,16 @@ enum State {
     /// Envelopes are being read, with a page of letters in hand.
     ReadingEnvelopes(InHand),
     /// A batch of envelopes was sent; then the next page of them, or the letters in hand.
-    EnvelopesSent(InHand, Option<i64>),
+    EnvelopesSent(InHand, Option<Position>),
     /// A batch of letters was sent; then the next page of them.
-    LettersSent(Option<i64>),
+    LettersSent(Option<Position>),
 }
 
 /// Letters that were read and wait for their envelopes to go first.
 #[derive(Debug)]
 struct InHand {
     letters: Vec<InboxLetter>,
-    next: Option<i64>,
+    next: Option<Position>,
 }
 
 impl Delivery {
@@ -100,6 +103,8 @@ impl Delivery {
         match happened {
             Happened::Opened => self.begin(),
             Happened::Woken => self.wake(),
+            // It is no batch: it goes between two of them, and waits for no answer.
+            Happened::AccountChanged => vec![Do::Send(ServerFrame::AccountChanged)],
             Happened::Frame(ClientFrame::Acks { letters, envelopes }) => {
                 self.acknowledged(letters, envelopes)
             }
@@ -127,7 +132,7 @@ impl Delivery {
         Vec::new()
     }
 
-    fn letters_read(&mut self, page: Vec<InboxLetter>, next: Option<i64>) -> Vec<Do> {
+    fn letters_read(&mut self, page: Vec<InboxLetter>, next: Option<Position>) -> Vec<Do> {
         let State::ReadingLetters = self.state else { return vec![Do::Refuse] };
         let sent = &self.sent_letters;
         let letters = page.into_iter().filter(|l| !sent.contains(&l.message_id)).collect();
@@ -135,7 +140,7 @@ impl Delivery {
         vec![Do::ReadEnvelopes(None)]
     }
 
-    fn envelopes_read(&mut self, page: Vec<InboxEnvelope>, next: Option<i64>) -> Vec<Do> {
+    fn envelopes_read(&mut self, page: Vec<InboxEnvelope>, next: Option<Position>) -> Vec<Do> {
         let State::ReadingEnvelopes(in_hand) = mem::take(&mut self.state) else {
             return vec![Do::Refuse];
         };
@@ -150,7 +155,7 @@ impl Delivery {
     }
 
     /// The next page of envelopes or, after the last, the letters in hand.
-    fn after_envelopes(&mut self, in_hand: InHand, next: Option<i64>) -> Vec<Do> {
+    fn after_envelopes(&mut self, in_hand: InHand, next: Option<Position>) -> Vec<Do> {
         if next.is_some() {
             self.state = State::ReadingEnvelopes(in_hand);
             return vec![Do::ReadEnvelopes(next)];
@@ -165,7 +170,7 @@ impl Delivery {
     }
 
     /// The next page of letters or, after the last, the end of the pass.
-    fn after_letters(&mut self, next: Option<i64>) -> Vec<Do> {
+    fn after_letters(&mut self, next: Option<Position>) -> Vec<Do> {
         if next.is_some() {
             self.state = State::ReadingLetters;
             return vec![Do::ReadLetters(next)];

@@ -2,8 +2,10 @@
 //! says and when, and who is woken.
 
 pub mod delivery;
+pub mod feed;
 pub mod wake;
 pub mod writer;
 
 pub use delivery::Delivery;
+pub use feed::{Feed, FeedError};
 pub use wake::{Call, Wake};

@@ -1,5 +1,5 @@
-//! Wake-ups: "look in your inbox". They carry nothing else, and the inbox is read from the
-//! database, so a lost one delays a letter until the next and never loses it.
+//! Wake-ups: "look in your inbox", "your account has changed". They carry nothing else, and what has
+//! changed is read from the database, so a lost one delays it until the next and never loses it.
 //!
 //! They stay in the process. Several nodes will pass them to each other from here.
 
@@ -8,7 +8,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicU8, Ordering},
     },
 };
 use tokio::sync::Notify;
@@ -20,17 +20,25 @@ pub struct Wake(Arc<Mutex<HashMap<CredentialRow, Vec<Arc<Bell>>>>>);
 #[derive(Debug, Default)]
 struct Bell {
     rung: Notify,
-    over: AtomicBool,
+    /// What it was rung for, a bit for each of [`CALLS`].
+    calls: AtomicU8,
 }
 
 /// What a listener is woken for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Call {
-    /// There may be something new.
-    Look,
+    /// The device was revoked: close.
+    Revoked,
     /// The session has ended: close.
     Over,
+    /// The account's keys, devices or waiting period have changed.
+    Changed,
+    /// There may be something new in the inbox.
+    Look,
 }
+
+/// The most pressing first.
+const CALLS: [Call; 4] = [Call::Revoked, Call::Over, Call::Changed, Call::Look];
 
 /// One open socket's ear. Dropping it ends the listening.
 #[derive(Debug)]
@@ -52,15 +60,14 @@ impl Wake {
     pub fn look(&self, devices: impl IntoIterator<Item = CredentialRow>) {
         let listening = self.lock();
         for bell in devices.into_iter().filter_map(|device| listening.get(&device)).flatten() {
-            bell.rung.notify_one();
+            bell.ring(Call::Look);
         }
     }
 
-    /// Ends every listener of a device.
-    pub fn end(&self, device: CredentialRow) {
+    /// Calls every listener of a device.
+    pub fn call(&self, device: CredentialRow, call: Call) {
         for bell in self.lock().get(&device).into_iter().flatten() {
-            bell.over.store(true, Ordering::Release);
-            bell.rung.notify_one();
+            bell.ring(call);
         }
     }
 
@@ -70,11 +77,36 @@ impl Wake {
     }
 }
 
+impl Bell {
+    fn ring(&self, call: Call) {
+        self.calls.fetch_or(call.bit(), Ordering::AcqRel);
+        self.rung.notify_one();
+    }
+
+    /// The most pressing call, which is answered herewith.
+    fn answer(&self) -> Option<Call> {
+        let rung =
+            |call: &Call| self.calls.fetch_and(!call.bit(), Ordering::AcqRel) & call.bit() != 0;
+        CALLS.into_iter().find(rung)
+    }
+}
+
+impl Call {
+    fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
 impl Listener {
-    /// Waits for the next call. Several that came meanwhile are one. Safe to cancel.
+    /// Waits for the next call. Several of one kind that came meanwhile are one. Safe to cancel.
     pub async fn called(&self) -> Call {
-        self.bell.rung.notified().await;
-        if self.bell.over.load(Ordering::Acquire) { Call::Over } else { Call::Look }
+        loop {
+            match self.bell.answer() {
+                Some(call) => return call,
+                // Rung since then, it returns at once.
+                None => self.bell.rung.notified().await,
+            }
+        }
     }
 }
 
@@ -102,8 +134,22 @@ mod tests {
         wake.look([DEVICE, CredentialRow(8)]);
         assert_eq!(one.called().await, Call::Look);
         assert_eq!(two.called().await, Call::Look);
-        wake.end(DEVICE);
+        wake.call(DEVICE, Call::Over);
         assert_eq!(one.called().await, Call::Over);
+    }
+
+    #[tokio::test]
+    async fn calls_of_several_kinds_are_all_heard_the_most_pressing_first() {
+        let wake = Wake::default();
+        let listener = wake.listen(DEVICE);
+        for call in [Call::Look, Call::Changed, Call::Look, Call::Over, Call::Revoked] {
+            wake.call(DEVICE, call);
+        }
+        for call in CALLS {
+            assert_eq!(listener.called().await, call);
+        }
+        let more = tokio::time::timeout(std::time::Duration::from_millis(20), listener.called());
+        assert!(more.await.is_err(), "each call is heard once");
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! How often: a client address may sign in and send, a mailbox may give out prekeys, and text
+//! How often: a client address may sign in, a mailbox may give out prekeys, and text
 //! messages may go out. All of it in memory, under hashes with a key that is drawn anew every day,
 //! so that nobody can learn from a running server who asked for what yesterday.
 
@@ -19,7 +19,7 @@ pub struct Rates {
     clock: Clock,
     key: Mutex<DailyKey>,
     sign_ins: Keyed,
-    sealed: Keyed,
+    links: Keyed,
     claims: Keyed,
     sms: Mutex<SmsDay>,
     sms_cap: u32,
@@ -50,7 +50,7 @@ impl Rates {
             clock,
             key: Mutex::new(DailyKey { day: long_ago, key: [0; 32] }),
             sign_ins: Keyed::keyed(Quota::per_minute(at_least_one(config.sign_ins_per_minute))),
-            sealed: Keyed::keyed(Quota::per_minute(at_least_one(config.sealed_per_minute))),
+            links: Keyed::keyed(Quota::per_minute(at_least_one(config.links_per_minute))),
             claims: Keyed::keyed(Quota::per_hour(at_least_one(config.prekey_claims_per_hour))),
             sms: Mutex::new(SmsDay { day: long_ago, sent: 0 }),
             sms_cap: config.sms_daily_cap,
@@ -65,12 +65,12 @@ impl Rates {
         self.once(&self.sign_ins, from.as_bytes())
     }
 
-    /// One sealed request from this address.
+    /// One call about linking a device from this address: its browsers ask again and again.
     ///
     /// # Errors
-    /// [`Error::TooManyRequests`] past `sealed_per_minute`.
-    pub fn sealed(&self, from: ClientAddress) -> Result<(), Error> {
-        self.once(&self.sealed, from.as_bytes())
+    /// [`Error::TooManyRequests`] past `links_per_minute`.
+    pub fn link(&self, from: ClientAddress) -> Result<(), Error> {
+        self.once(&self.links, from.as_bytes())
     }
 
     /// Whether this mailbox may give out one-time prekeys for another look-up.
@@ -97,7 +97,7 @@ impl Rates {
 
     /// Forgets keys that have all of their quota back.
     pub fn sweep(&self) {
-        for limiter in [&self.sign_ins, &self.sealed, &self.claims] {
+        for limiter in [&self.sign_ins, &self.links, &self.claims] {
             limiter.retain_recent();
             limiter.shrink_to_fit();
         }

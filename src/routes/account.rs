@@ -3,10 +3,17 @@
 use super::{
     body::{Json, NO_CONTENT},
     session::SignedIn,
+    touch::Touched,
 };
-use crate::{app::App, db::CREDENTIAL_KEY, error::Error};
+use crate::{
+    app::App,
+    audit::{self, Detail, Manifest},
+    db::{CREDENTIAL_KEY, CredentialRow, UserRow},
+    error::Error,
+    mailbox::Call,
+};
 use axum::{extract::State, http::StatusCode};
-use letterbox_protocol::wire::Account;
+use letterbox_protocol::wire::{Account, Disclosure};
 use tower_sessions::Session;
 
 /// Whose session this is.
@@ -18,6 +25,20 @@ pub async fn account(signed_in: SignedIn) -> Json<Account> {
     Json(Account { phone: device.phone, device_id: device.device_id, device_session: proved })
 }
 
+/// Everything that the database holds on this account, table by table. Of values that whoever holds a
+/// stolen session could use, and of sealed content, only the length.
+#[utoipa::path(
+    get, path = "/v1/account/disclosure", tag = "account", responses((status = 200, body = Disclosure)),
+)]
+pub async fn disclosure(
+    State(app): State<App>,
+    signed_in: SignedIn,
+) -> Result<Json<Disclosure>, Error> {
+    let manifest = Manifest::load().map_err(|_| Error::internal("the privacy manifest"))?;
+    let (phone, now) = (&signed_in.device.phone, app.clock.now());
+    Ok(Json(audit::disclosure(&app.db, &manifest, phone, Detail::ForOwner, now).await?))
+}
+
 /// End this session and its live sockets. There need not be one.
 #[utoipa::path(
     post, path = "/v1/logout", tag = "account",
@@ -27,7 +48,40 @@ pub async fn logout(State(app): State<App>, session: Session) -> Result<StatusCo
     let device = session.get(CREDENTIAL_KEY).await.map_err(|_| Error::internal("session"))?;
     session.flush().await.map_err(|_| Error::internal("session"))?;
     if let Some(device) = device {
-        app.wake.end(device);
+        app.wake.call(device, Call::Over);
     }
     Ok(NO_CONTENT)
+}
+
+/// Delete the account, all that waits in its mailbox, and every session. Needs a touch.
+#[utoipa::path(
+    delete, path = "/v1/account", tag = "account",
+    responses((status = 204, description = "Nothing of it is left.")),
+)]
+pub async fn delete(
+    State(app): State<App>,
+    signed_in: SignedIn,
+    Touched(()): Touched<()>,
+) -> Result<StatusCode, Error> {
+    let SignedIn { device, session, .. } = signed_in;
+    let devices = app.db.delete_account(device.user, &device.phone).await?;
+    session.flush().await.map_err(|_| Error::internal("session"))?;
+    end_devices(&app, devices);
+    Ok(NO_CONTENT)
+}
+
+/// Ends the live sockets of devices that are none any more.
+pub(crate) fn end_devices(app: &App, devices: Vec<CredentialRow>) {
+    devices.into_iter().for_each(|device| app.wake.call(device, Call::Revoked));
+}
+
+/// Tells the live devices of an account that its keys, devices or waiting period have changed. Where
+/// storage fails, they learn it when they next ask: the change itself is durable.
+pub(crate) async fn tell_devices(app: &App, user: UserRow) {
+    match app.db.active_devices(user).await {
+        Ok(devices) => {
+            devices.into_iter().for_each(|device| app.wake.call(device, Call::Changed));
+        }
+        Err(error) => tracing::error!(%error, "the devices were not told of a change"),
+    }
 }

@@ -4,7 +4,7 @@ use super::{
     body::{Json, NO_CONTENT},
     session::DeviceSession,
 };
-use crate::{app::App, error::Error, mailbox::delivery::ACKS};
+use crate::{app::App, db::Position, error::Error, mailbox::delivery::ACKS};
 use axum::{
     extract::{FromRequestParts, Path, Query, State},
     http::{StatusCode, request::Parts},
@@ -31,8 +31,8 @@ pub struct Page {
 
 impl Page {
     /// The position to go on behind.
-    pub(crate) fn after(&self) -> Result<Option<i64>, Error> {
-        let parse = |after: &String| after.parse().map_err(|_| bad("after"));
+    pub(crate) fn after(&self) -> Result<Option<Position>, Error> {
+        let parse = |after: &String| after.parse().map(Position).map_err(|_| bad("after"));
         self.after.as_ref().map(parse).transpose()
     }
 
@@ -60,7 +60,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
 }
 
 /// Where the page behind this one begins, if this one is full.
-pub(crate) fn next(positions: &[i64], limit: u32) -> Option<i64> {
+pub(crate) fn next(positions: &[Position], limit: u32) -> Option<Position> {
     positions.last().copied().filter(|_| positions.len() >= limit as usize)
 }
 
@@ -76,9 +76,9 @@ pub async fn page(
 ) -> Result<Json<InboxPage>, Error> {
     let (after, limit) = (page.after()?, page.limit());
     let pending = app.db.inbox_page(session.device.row, after, limit, app.clock.now()).await?;
-    let positions: Vec<i64> = pending.iter().map(|pending| pending.position).collect();
+    let positions: Vec<Position> = pending.iter().map(|pending| pending.position).collect();
     let letters = pending.into_iter().map(|pending| pending.letter).collect();
-    Ok(Json(InboxPage { letters, next: next(&positions, limit).map(|next| next.to_string()) }))
+    Ok(Json(InboxPage { letters, next: next(&positions, limit).map(|next| next.0.to_string()) }))
 }
 
 /// Acknowledge letters: in the vault, or not to be opened.

@@ -11,7 +11,7 @@ use letterbox_protocol::{
     certificate::SenderCertificate,
     key_check::key_check_digest,
     types::Blob,
-    wire::{AddOneTimePrekeys, Certificate, CheckKeys, KeyStatus, KeysChecked},
+    wire::{AddOneTimePrekeys, Certificate, CheckKeys, KeyStatus, KeysChecked, ResetState},
 };
 
 /// Add one-time prekeys.
@@ -41,8 +41,11 @@ pub async fn status(
     State(app): State<App>,
     session: DeviceSession,
 ) -> Result<Json<KeyStatus>, Error> {
-    let status = app.db.key_status(session.device.row, app.clock.now()).await?;
-    status.map(Json).ok_or(Error::SignInRequired)
+    let (device, now) = (session.device, app.clock.now());
+    let mut status = app.db.key_status(device.row, now).await?.ok_or(Error::SignInRequired)?;
+    let reset = app.db.reset_of(&device.phone, now).await?;
+    status.reset = reset.filter(|reset| reset.state != ResetState::Blocked);
+    Ok(Json(status))
 }
 
 /// Compare what the server serves of this device with what the device published.

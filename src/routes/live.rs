@@ -3,13 +3,9 @@
 use super::session::DeviceSession;
 use crate::{
     app::App,
-    db::{self, Credential, PendingHeader, Sessions},
+    db::{Credential, Sessions},
     error::Error,
-    mailbox::{
-        Call, Delivery,
-        delivery::{Do, Happened},
-        wake::Listener,
-    },
+    mailbox::{Call, Feed, FeedError, delivery::Happened, wake::Listener},
     net::accept::Peer,
 };
 use axum::{
@@ -22,21 +18,11 @@ use axum::{
     http::Extensions,
     response::Response,
 };
-use letterbox_protocol::{
-    types::MessageId,
-    wire::{ClientFrame, ServerFrame},
-};
-use std::{collections::VecDeque, time::Duration};
+use letterbox_protocol::wire::{ClientFrame, ServerFrame};
+use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 use tower_sessions::{Session, SessionStore as _};
 
-/// Letters or envelopes in one frame at most.
-const BATCH: u32 = 16;
-/// Bytes of letters in one frame, where it holds more than one. A socket's write buffer keeps the
-/// size of the largest frame it ever held.
-const FRAME: usize = 32 * 1024;
-/// Pending letters that are looked at for a frame, by their headers.
-const SCAN: u32 = 1_000;
 /// The largest frame that a client may send.
 const CLIENT_FRAME: usize = 16 * 1024;
 /// An idle socket keeps its buffers: small ones make 50,000 of them affordable.
@@ -52,6 +38,8 @@ mod codes {
     pub(super) const INTERNAL: u16 = 1011;
     /// The session has ended: sign in.
     pub(super) const SESSION_OVER: u16 = 4401;
+    /// The device was revoked.
+    pub(super) const REVOKED: u16 = 4403;
     /// No sign of life for two pings.
     pub(super) const SILENT: u16 = 4408;
 }
@@ -102,12 +90,10 @@ async fn still_stands(app: &App, session: &Session) -> Result<(), Error> {
 
 struct Live {
     app: App,
-    device: Credential,
+    feed: Feed,
     socket: WebSocket,
     listener: Listener,
     until: Instant,
-    delivery: Delivery,
-    todo: VecDeque<Do>,
     heard: Instant,
 }
 
@@ -118,10 +104,15 @@ enum End {
     Gone,
 }
 
-impl From<db::Error> for End {
-    fn from(error: db::Error) -> Self {
-        tracing::error!(%error, "storage failed under a live socket");
-        Self::Close(codes::INTERNAL)
+impl From<FeedError> for End {
+    fn from(error: FeedError) -> Self {
+        match error {
+            FeedError::Refused => Self::Close(codes::POLICY),
+            FeedError::Storage(error) => {
+                tracing::error!(%error, "storage failed under a live socket");
+                Self::Close(codes::INTERNAL)
+            }
+        }
     }
 }
 
@@ -139,13 +130,13 @@ impl Live {
         listener: Listener,
         until: Instant,
     ) -> Self {
-        let (delivery, todo) = (Delivery::default(), VecDeque::new());
-        Self { app, device, socket, listener, until, delivery, todo, heard: Instant::now() }
+        let feed = Feed::new(app.db.clone(), device);
+        Self { app, feed, socket, listener, until, heard: Instant::now() }
     }
 
     async fn run(mut self) {
         metrics::gauge!("letterbox_live_sockets").increment(1);
-        self.tell(Happened::Opened);
+        self.feed.tell(Happened::Opened);
         let Err(end) = self.exchange().await;
         if let End::Close(code) = end {
             let close = CloseFrame { code, reason: Default::default() };
@@ -154,23 +145,21 @@ impl Live {
         metrics::gauge!("letterbox_live_sockets").decrement(1);
     }
 
-    fn tell(&mut self, happened: Happened) {
-        self.todo.extend(self.delivery.step(happened));
-    }
-
     async fn exchange(&mut self) -> Result<std::convert::Infallible, End> {
         let period = Duration::from_secs(self.app.config.ping_seconds.into());
         let mut pings = interval_at(Instant::now() + period, period);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut stop = self.app.stop.clone();
         loop {
-            while let Some(next) = self.todo.pop_front() {
-                self.perform(next).await?;
+            while let Some(frame) = self.feed.next_frame(self.app.clock.now()).await? {
+                self.send(&frame).await?;
             }
             tokio::select! {
                 message = self.socket.recv() => self.received(message)?,
                 call = self.listener.called() => match call {
-                    Call::Look => self.tell(Happened::Woken),
+                    Call::Look => self.feed.tell(Happened::Woken),
+                    Call::Changed => self.feed.tell(Happened::AccountChanged),
+                    Call::Revoked => return Err(End::Close(codes::REVOKED)),
                     Call::Over => return Err(End::Close(codes::SESSION_OVER)),
                 },
                 _ = pings.tick() => self.ping(2 * period).await?,
@@ -193,7 +182,7 @@ impl Live {
             Message::Text(text) => {
                 let frame: ClientFrame =
                     serde_json::from_str(&text).map_err(|_| End::Close(codes::POLICY))?;
-                self.tell(Happened::Frame(frame));
+                self.feed.tell(Happened::Frame(frame));
                 Ok(())
             }
             Message::Binary(_) => Err(End::Close(codes::POLICY)),
@@ -202,61 +191,10 @@ impl Live {
         }
     }
 
-    async fn perform(&mut self, todo: Do) -> Result<(), End> {
-        let (db, device, now) = (&self.app.db, self.device.row, self.app.clock.now());
-        match todo {
-            Do::AcknowledgeLetters(acks) => {
-                db.ack_letters(device, &self.device.phone, &acks, now).await?;
-            }
-            Do::AcknowledgeEnvelopes(labels) => db.ack_envelopes(device, &labels).await?,
-            Do::ReadLetters(after) => {
-                let headers = db.pending_letters(device, after, SCAN, now).await?;
-                let (chosen, next) = one_frame(&headers, |letter| self.delivery.has_sent(letter));
-                let rows = db.letters_at(device, &chosen, now).await?;
-                let page = rows.into_iter().map(|row| row.letter).collect();
-                self.tell(Happened::Letters { page, next });
-            }
-            Do::ReadEnvelopes(after) => {
-                let rows = db.envelopes_page(device, after, BATCH, now).await?;
-                let next = more(rows.len(), rows.last().map(|row| row.position));
-                let page = rows.into_iter().map(|row| row.envelope).collect();
-                self.tell(Happened::Envelopes { page, next });
-            }
-            Do::Send(frame) => self.send(&frame).await?,
-            Do::Refuse => return Err(End::Close(codes::POLICY)),
-        }
-        Ok(())
-    }
-
     /// Sends a frame, and waits until the connection has taken it: one batch is all that ever lies
     /// in memory. A client that stops reading is ended by the connection's own patience.
     async fn send(&mut self, frame: &ServerFrame) -> Result<(), End> {
         let text = serde_json::to_string(frame).map_err(|_| End::Close(codes::INTERNAL))?;
         Ok(self.socket.send(Message::Text(text.into())).await?)
     }
-}
-
-/// The positions of the first letters that were not sent yet, as many as one frame takes, and where
-/// the search goes on, if there may be more.
-fn one_frame(
-    headers: &[PendingHeader],
-    is_sent: impl Fn(&MessageId) -> bool,
-) -> (Vec<i64>, Option<i64>) {
-    let (mut chosen, mut bytes, mut looked_at) = (Vec::new(), 0, None);
-    for header in headers {
-        if !is_sent(&header.message_id) {
-            bytes += header.bytes;
-            if chosen.len() == BATCH as usize || (bytes > FRAME && !chosen.is_empty()) {
-                return (chosen, looked_at);
-            }
-            chosen.push(header.position);
-        }
-        looked_at = Some(header.position);
-    }
-    (chosen, looked_at.filter(|_| headers.len() >= SCAN as usize))
-}
-
-/// Where the next page begins, if this one was full.
-fn more(count: usize, last: Option<i64>) -> Option<i64> {
-    last.filter(|_| count >= BATCH as usize)
 }

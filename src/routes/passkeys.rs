@@ -13,8 +13,8 @@ use axum::{
     http::StatusCode,
 };
 use letterbox_protocol::{
-    types::{Blob, Bytes, Phone},
-    wire::Account,
+    types::{Blob, Bytes, Phone, UnixTime},
+    wire::{Account, LinkId, RegisterPasskey},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -36,6 +36,7 @@ const CREDENTIAL_ID: usize = 1_023;
 #[derive(Serialize, Deserialize)]
 struct Registering {
     phone: Phone,
+    link: Option<LinkId>,
     user_handle: Uuid,
     state: PasskeyRegistration,
 }
@@ -44,10 +45,12 @@ impl Remembered for Registering {
     const NAME: &'static str = "registering";
 }
 
-/// A passkey that waits for its account's first keys.
+/// A passkey that waits for its account's first keys, or for the end of its linking.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct FreshPasskey {
     pub(crate) phone: Phone,
+    /// The offer to link that it is for; none for a new account.
+    pub(crate) link: Option<LinkId>,
     pub(crate) user_handle: Uuid,
     pub(crate) credential_id: Blob,
     /// webauthn-rs' state as JSON.
@@ -66,9 +69,11 @@ impl Remembered for SigningIn {
     const NAME: &'static str = "signing_in";
 }
 
-/// Begin to register a passkey for the phone number that this session has proved.
+/// Begin to register a passkey: for the phone number that this session has proved, or for the
+/// account of the device that approved this browser's offer to link. No body is an empty one.
 #[utoipa::path(
     post, path = "/v1/passkeys/register/start", tag = "account",
+    request_body(content = RegisterPasskey),
     responses((status = 200, body = Object,
         description = "`publicKey`: PublicKeyCredentialCreationOptionsJSON of WebAuthn Level 3.")),
 )]
@@ -76,10 +81,15 @@ pub async fn register_start(
     State(app): State<App>,
     from: ClientAddress,
     session: Session,
+    body: Option<Json<RegisterPasskey>>,
 ) -> Result<Json<Value>, Error> {
     app.rates.sign_in(from)?;
     let now = app.clock.now();
-    let ProvedPhone(phone) = session::recall(&session, now).await?;
+    let link = body.and_then(|Json(body)| body.link);
+    let phone = match &link {
+        Some(link) => app.db.approved_by(link, now).await?.ok_or(Error::LinkEnded)?,
+        None => free_phone(&app, &session, now).await?,
+    };
     let random = Bytes::<16>::random(&mut app.rng());
     let user_handle = uuid::Builder::from_random_bytes(random.0).into_uuid();
     let name = phone.as_str();
@@ -87,7 +97,7 @@ pub async fn register_start(
         .webauthn
         .start_passkey_registration(user_handle, name, name, None)
         .map_err(|_| Error::internal("webauthn"))?;
-    session::remember(&session, Registering { phone, user_handle, state }, now).await?;
+    session::remember(&session, Registering { phone, link, user_handle, state }, now).await?;
     let mut options = serde_json::to_value(options).map_err(|_| Error::internal("webauthn"))?;
     let wanted = &mut options["publicKey"];
     // webauthn-rs asks for `discouraged`, and knows no PRF.
@@ -96,6 +106,12 @@ pub async fn register_start(
     wanted["authenticatorSelection"]["userVerification"] = json!("required");
     wanted["extensions"]["prf"] = prf();
     Ok(Json(options))
+}
+
+/// The number that this session has proved, if an account may begin under it.
+async fn free_phone(app: &App, session: &Session, now: UnixTime) -> Result<Phone, Error> {
+    let ProvedPhone(phone) = session::recall(session, now).await?;
+    if app.db.may_begin_account(&phone, now).await? { Ok(phone) } else { Err(Error::PhoneTaken) }
 }
 
 /// Finish the registration. The session keeps the passkey until its account's keys are published.
@@ -112,7 +128,7 @@ pub async fn register_finish(
     Ceremony(credential): Ceremony<RegisterPublicKeyCredential>,
 ) -> Result<StatusCode, Error> {
     app.rates.sign_in(from)?;
-    let Registering { phone, user_handle, state } = session::take(&app, &session).await?;
+    let Registering { phone, link, user_handle, state } = session::take(&app, &session).await?;
     let passkey = app
         .webauthn
         .finish_passkey_registration(&credential, &state)
@@ -122,6 +138,7 @@ pub async fn register_finish(
     }
     let fresh = FreshPasskey {
         phone,
+        link,
         user_handle,
         credential_id: Blob(passkey.cred_id().to_vec()),
         passkey: serde_json::to_string(&passkey).map_err(|_| Error::internal("webauthn"))?,
@@ -152,11 +169,16 @@ pub async fn login_start(
     let wanted = &mut options["publicKey"];
     wanted["userVerification"] = json!("required");
     wanted["extensions"]["prf"] = prf();
-    // It asks for the browser's autofill; the page has a button.
+    Ok(Json(without_mediation(options)))
+}
+
+/// webauthn-rs asks for the browser's autofill, or names the choice without making it; the page has a
+/// button.
+pub(crate) fn without_mediation(mut options: Value) -> Value {
     if let Some(options) = options.as_object_mut() {
         options.remove("mediation");
     }
-    Ok(Json(options))
+    options
 }
 
 /// Finish the sign-in. The session's id is renewed.
@@ -230,7 +252,7 @@ where
 
 /// Whether there is anything under a `prf` member, at whatever depth, but the word that the
 /// authenticator has the extension; or the extension below it, by its CTAP name.
-fn holds_prf_result(value: &Value) -> bool {
+pub(crate) fn holds_prf_result(value: &Value) -> bool {
     let harmless = |prf: &Value| match prf {
         Value::Object(members) => {
             members.iter().all(|(name, value)| name == "enabled" && value.is_boolean())

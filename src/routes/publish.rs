@@ -2,6 +2,7 @@
 //! anything is stored, and every key of an exchange is one that an exchange can be made with.
 
 use super::{
+    account::{end_devices, tell_devices},
     body::Json,
     passkeys::FreshPasskey,
     session::{self, SignedIn},
@@ -16,7 +17,7 @@ use letterbox_protocol::{
     device_list,
     keys::{ExchangeSecret, verify_messaging_key, verify_prekey},
     limits::{CLOCK_SKEW, ONE_TIME_PREKEYS, SIGNED_PREKEY_REFUSED},
-    types::{DeviceId, Key, Phone, UnixTime},
+    types::{Blob, DeviceId, Key, Phone, UnixTime},
     wire::{
         Account, KeyBundle, KeyRenewal, NewAccount, OneTimePrekey, PublishKeys, SignedDeviceList,
         SignedPrekey,
@@ -24,13 +25,11 @@ use letterbox_protocol::{
 };
 use tower_sessions::Session;
 
-/// The longest sealed device name.
-const NAME: usize = 1_024;
-
 /// Publish keys.
 ///
 /// The first publication, in the session that registered the passkey, creates the account, and the
-/// session is a device session from then on. Later ones renew the device list or the signed prekey
+/// session is a device session from then on. Where the number has an account whose waiting period is
+/// over, that one goes with all that it has. Later ones renew the device list or the signed prekey
 /// and need a device session. A repeated request gets the same answer.
 #[utoipa::path(
     put, path = "/v1/keys", tag = "account", request_body = PublishKeys,
@@ -59,6 +58,9 @@ async fn create(
 ) -> Result<Json<Account>, Error> {
     let now = app.clock.now();
     let fresh: FreshPasskey = session::recall(session, now).await?;
+    if fresh.link.is_some() {
+        return Err(Error::NoChallenge);
+    }
     let device_id = check_account(app, account, &fresh.phone, now)?;
     let credential = NewCredential {
         user_handle: fresh.user_handle,
@@ -66,23 +68,26 @@ async fn create(
         passkey: fresh.passkey,
     };
     let rng = &mut app.rng();
-    match app.db.create_account(&fresh.phone, &credential, account, now, rng).await? {
-        CreateAccount::Created(row) => {
-            // The id was renewed when the passkey was registered. Renewing it again would lose the
-            // session to a client that never gets this answer.
-            session.clear().await;
-            session::sign_in(session, row).await?;
-            session::prove_device(session).await?;
-            Ok(Json(Account { phone: fresh.phone, device_id, device_session: true }))
-        }
-        CreateAccount::PhoneTaken => Err(Error::PhoneTaken),
+    let created = app.db.create_account(&fresh.phone, &credential, account, now, rng).await?;
+    let (row, ended) = match created {
+        CreateAccount::Created(row) => (row, Vec::new()),
+        CreateAccount::Replaced(row, ended) => (row, ended),
+        CreateAccount::PhoneTaken => return Err(Error::PhoneTaken),
         CreateAccount::CredentialTaken => {
-            Err(Error::field("device_list", "This device id or passkey is in use. Start again."))
+            let why = "This device id or passkey is in use. Start again.";
+            return Err(Error::field("device_list", why));
         }
         CreateAccount::Malformed => {
-            Err(Error::field("device_list.devices", "A new account has one device."))
+            return Err(Error::field("device_list.devices", "A new account has one device."));
         }
-    }
+    };
+    // The id was renewed when the passkey was registered. Renewing it again would lose the session
+    // to a client that never gets this answer.
+    session.clear().await;
+    session::sign_in(session, row).await?;
+    session::prove_device(session).await?;
+    end_devices(app, ended);
+    Ok(Json(Account { phone: fresh.phone, device_id, device_session: true }))
 }
 
 /// The same publication again, after a lost answer.
@@ -129,9 +134,7 @@ fn check_account(
     if account.signed_prekey.key_id != 1 {
         return Err(Error::field("signed_prekey.key_id", "A new device's first id is 1."));
     }
-    if account.encrypted_name.0.len() > NAME {
-        return Err(Error::field("encrypted_name", "A sealed name has at most 1,024 bytes."));
-    }
+    check_name(&account.encrypted_name)?;
     check_exchange(app, "device_list", [device.device_key, key.public_key])?;
     check_exchange(app, "signed_prekey.public_key", [account.signed_prekey.public_key])?;
     check_one_time(app, &account.one_time_prekeys)?;
@@ -149,8 +152,13 @@ async fn renew(
     let device = signed_in.device;
     let served = served(app, &device.phone).await?;
     check_renewal(app, renewal, &served, &device)?;
-    match app.db.publish_renewal(device.row, renewal).await? {
-        Publish::Done => Ok(Json(answer(device, true))),
+    match app.db.publish_renewal(device.row, renewal, &served.identity_key).await? {
+        Publish::Done => {
+            if renewal.device_list.is_some() {
+                tell_devices(app, device.user).await;
+            }
+            Ok(Json(answer(device, true)))
+        }
         Publish::Stale if holds(&served, renewal, &device.device_id) => {
             Ok(Json(answer(device, true)))
         }
@@ -204,7 +212,19 @@ fn holds(served: &KeyBundle, renewal: &KeyRenewal, device: &DeviceId) -> bool {
     list && prekey.is_none_or(|new| prekeys.is_some_and(|held| held.signed_prekey == *new))
 }
 
-fn check_prekey(
+/// The longest sealed device name.
+const NAME: usize = 1_024;
+
+/// A sealed device name, which only the account's devices open.
+pub(crate) fn check_name(name: &Blob) -> Result<(), Error> {
+    if name.0.len() > NAME {
+        return Err(Error::field("encrypted_name", "A sealed name has at most 1,024 bytes."));
+    }
+    Ok(())
+}
+
+/// A signed prekey of this device, made lately.
+pub(crate) fn check_prekey(
     prekey: &SignedPrekey,
     identity: &Key,
     device: &DeviceId,
@@ -227,7 +247,7 @@ pub(crate) fn check_one_time(app: &App, prekeys: &[OneTimePrekey]) -> Result<(),
 }
 
 /// A whole hour, neither ahead nor so old that senders would refuse the key.
-fn check_time(field: &str, time: UnixTime, now: UnixTime) -> Result<(), Error> {
+pub(crate) fn check_time(field: &str, time: UnixTime, now: UnixTime) -> Result<(), Error> {
     let age = now.since(time);
     if time == time.hour() && (-CLOCK_SKEW..=SIGNED_PREKEY_REFUSED).contains(&age) {
         Ok(())
@@ -237,7 +257,7 @@ fn check_time(field: &str, time: UnixTime, now: UnixTime) -> Result<(), Error> {
 }
 
 /// Refuses keys of low order, with which every exchange comes to the same (RFC 7748 section 6.1).
-fn check_exchange(
+pub(crate) fn check_exchange(
     app: &App,
     field: &str,
     keys: impl IntoIterator<Item = Key>,
@@ -256,7 +276,7 @@ pub(crate) async fn served(app: &App, phone: &Phone) -> Result<KeyBundle, Error>
     app.db.served_bundle(phone).await?.ok_or_else(|| Error::internal("account without keys"))
 }
 
-fn sentence(error: &impl std::fmt::Display) -> String {
+pub(crate) fn sentence(error: &impl std::fmt::Display) -> String {
     let text = error.to_string();
     let mut letters = text.chars();
     letters

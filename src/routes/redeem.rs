@@ -1,5 +1,4 @@
-//! The one place where a sealed request's token is taken. Until issuers sign them, a token is 32
-//! bytes that the client draws: it proves nothing, and already makes every retry safe.
+//! The one place where a sealed request's token is taken.
 
 use super::body;
 use crate::{app::App, db::SpentToken, error::Error};
@@ -9,18 +8,12 @@ use axum::{
     http::{HeaderMap, Method, header},
 };
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use letterbox_protocol::{
-    types::{Bytes, DAY, UnixTime},
-    wire::TOKEN_SCHEME,
-};
+use letterbox_protocol::{tokens::Token, types::Bytes};
 use serde::de::DeserializeOwned;
 use sha2::Sha256;
 
-/// Days for which a spent token is remembered: longer than any client tries the same request.
-const REMEMBERED: i64 = 32 * DAY;
-
-/// A sealed request: its token, ready to be spent together with what the request does, and its
-/// parsed body.
+/// A sealed request: its token, which holds and is ready to be spent together with what the request
+/// does, and its parsed body.
 #[derive(Debug)]
 pub struct Sealed<T> {
     /// The token.
@@ -40,51 +33,44 @@ where
     async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
         let app = App::from_ref(state);
         let token = token(request.headers())?;
+        // Before the body is read: who has no token can make the server keep nothing.
+        let checked = app.issuers.check(&token).await?;
         if !body::is_json(request.headers()) {
             return Err(Error::NotJson);
         }
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let body = body::read(request, &app).await?;
-        let token = redeem(&token, &method, &path, &body, app.clock.now());
+        let token = SpentToken {
+            nullifier: token.nullifier(),
+            request_digest: request_digest(&token, &method, &path, &body),
+            issuer_key_id: checked.issuer_key_id,
+            expires_on: checked.expires_on,
+        };
         Ok(Self { token, body: body::parse(&body)? })
     }
 }
 
-/// The token in `Authorization: PrivateToken token="…"` (RFC 9577 section 2.2).
-fn token(headers: &HeaderMap) -> Result<Bytes<32>, Error> {
-    let header = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let (scheme, parameters) =
-        header.and_then(|header| header.split_once(' ')).ok_or(Error::TokenRefused)?;
-    let value = parameters
-        .trim()
-        .strip_prefix("token=")
-        .map(|value| value.trim_matches('"'))
-        .filter(|_| scheme.eq_ignore_ascii_case(TOKEN_SCHEME));
-    value.and_then(|value| value.parse().ok()).ok_or(Error::TokenRefused)
+/// The token in `Authorization: PrivateToken token="…"` (RFC 9577 section 2.2), of which there is one.
+fn token(headers: &HeaderMap) -> Result<Token, Error> {
+    let mut headers = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(header), None) = (headers.next(), headers.next()) else {
+        return Err(Error::TokenRefused);
+    };
+    let token = header.to_str().ok().and_then(|header| Token::from_header(header).ok());
+    token.ok_or(Error::TokenRefused)
 }
 
-/// Binds a token to this one request: the digest is HMAC-SHA256 under the token over method, path
-/// and body, with a zero byte after the first two.
-fn redeem(
-    token: &Bytes<32>,
-    method: &Method,
-    path: &str,
-    body: &Body,
-    now: UnixTime,
-) -> SpentToken {
+/// Binds a token to this one request: HMAC-SHA256 under its authenticator over method, path and body,
+/// with a zero byte after the first two.
+fn request_digest(token: &Token, method: &Method, path: &str, body: &Body) -> Bytes<32> {
     let mut digest = [0; 32];
-    if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&token.0) {
+    if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(token.authenticator()) {
         for part in [method.as_str().as_bytes(), b"\0", path.as_bytes(), b"\0", body] {
             mac.update(part);
         }
         digest.copy_from_slice(&mac.finalize().into_bytes());
     }
-    SpentToken {
-        nullifier: *token,
-        request_digest: Bytes(digest),
-        issuer_key_id: None,
-        expires_on: now.plus(REMEMBERED).day_up(),
-    }
+    Bytes(digest)
 }
 
 #[cfg(test)]
@@ -92,35 +78,25 @@ mod tests {
     use super::*;
     use axum::http::HeaderValue;
 
+    fn made(n: u8) -> Token {
+        (Bytes([n; 32]), Bytes([2; 32]), Bytes([3; 32]), [n; 64]).into()
+    }
+
     #[test]
-    fn only_the_scheme_with_32_bytes_is_a_token() {
-        let parse = |text: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::AUTHORIZATION, HeaderValue::from_str(text).unwrap());
-            token(&headers).map(|token| token.0)
-        };
-        let good = Bytes([7; 32]);
-        let text = good.to_text();
-        assert_eq!(parse(&format!("PrivateToken token=\"{text}\"")), Ok(good.0));
-        assert_eq!(parse(&format!("privatetoken token={text}")), Ok(good.0));
-        let short = Bytes([7; 31]).to_text();
-        for bad in [
-            format!("Bearer {text}"),
-            format!("Bearer token=\"{text}\""),
-            format!("PrivateToken {text}"),
-            format!("PrivateToken token=\"{short}\""),
-            "PrivateToken".to_owned(),
-        ] {
-            assert_eq!(parse(&bad), Err(Error::TokenRefused), "{bad}");
-        }
-        assert_eq!(token(&HeaderMap::new()), Err(Error::TokenRefused));
+    fn exactly_one_token_comes_with_a_request() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(token(&headers), Err(Error::TokenRefused));
+        let header = |n| HeaderValue::from_str(&made(n).to_header()).unwrap();
+        headers.append(header::AUTHORIZATION, header(1));
+        assert_eq!(token(&headers), Ok(made(1)));
+        headers.append(header::AUTHORIZATION, header(2));
+        assert_eq!(token(&headers), Err(Error::TokenRefused));
     }
 
     #[test]
     fn the_digest_binds_method_path_and_body() {
-        let digest = |token: u8, method, path, body: &'static [u8]| {
-            let body = Body::from_static(body);
-            redeem(&Bytes([token; 32]), &method, path, &body, UnixTime(0)).request_digest
+        let digest = |token, method, path, body: &'static [u8]| {
+            request_digest(&made(token), &method, path, &Body::from_static(body))
         };
         let one = digest(1, Method::POST, "/a", b"b");
         assert_eq!(one, digest(1, Method::POST, "/a", b"b"));

@@ -21,7 +21,8 @@ use rand::RngExt as _;
 use serde::{Deserialize, Serialize};
 use tower_sessions::Session;
 
-/// A phone number that this session has proved, and that had no account then.
+/// A phone number that this session has proved. Whether it has an account is asked again when it
+/// is used.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct ProvedPhone(pub(crate) Phone);
 
@@ -58,7 +59,8 @@ pub async fn start(
 
 /// Prove the phone number with the code.
 ///
-/// A number that has an account keeps it: the answer says to sign in.
+/// A number that has an account keeps it: the answer says to sign in, and how a waiting period
+/// stands. Once that is over, the account can begin anew.
 #[utoipa::path(
     post, path = "/v1/registration/verify", tag = "account", request_body = VerifyRegistration,
     responses((status = 200, body = Verified)),
@@ -76,16 +78,17 @@ pub async fn verify(
         return Err(Error::CodeRefused);
     }
     let now = app.clock.now();
-    let next = match app.db.check_verification(&phone, code, code_limits(&app), now).await? {
+    let reset = match app.db.check_verification(&phone, code, code_limits(&app), now).await? {
         Verification::Refused => return Err(Error::CodeRefused),
-        Verification::HasAccount => AfterVerification::SignIn,
-        Verification::Free => {
-            session::renew(&session).await?;
-            session::remember(&session, ProvedPhone(phone.clone()), now).await?;
-            AfterVerification::RegisterPasskey
-        }
+        Verification::Free | Verification::HasAccount => app.db.reset_of(&phone, now).await?,
     };
-    Ok(Json(Verified { phone, next }))
+    let next = match app.db.may_begin_account(&phone, now).await? {
+        true => AfterVerification::RegisterPasskey,
+        false => AfterVerification::SignIn,
+    };
+    session::renew(&session).await?;
+    session::remember(&session, ProvedPhone(phone.clone()), now).await?;
+    Ok(Json(Verified { phone, next, reset }))
 }
 
 fn code_limits(app: &App) -> CodeLimits {

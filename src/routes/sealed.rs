@@ -1,16 +1,16 @@
 //! The sealed half: a token, and nothing that says who asks.
 
-use super::{body::Json, redeem::Sealed};
+use super::{body::Json, publish::check_exchange, redeem::Sealed};
 use crate::{
     app::App,
-    db::{BadSend, LookedUp, SealedSend, SendOutcome},
+    db::{BadSend, LookedUp, OpenExchange, SealedSend, SendOutcome},
     error::Error,
     mailbox::writer::WriteError,
 };
 use axum::{extract::State, http::StatusCode};
 use letterbox_protocol::{
     limits::DEVICES,
-    wire::{KeyBundle, Lookup, SealedMessage, WantedPrekeys},
+    wire::{KeyBundle, Lookup, SealedEphemeralKey, SealedMessage, WantedPrekeys},
 };
 
 /// Look a phone number's keys up.
@@ -29,7 +29,7 @@ pub async fn lookup(
         }
         WantedPrekeys::Devices(devices) => !devices.is_empty(),
     };
-    let may_claim = wants && app.rates.prekey_claim(&body.phone);
+    let may_claim = || wants && app.rates.prekey_claim(&body.phone);
     match app.db.lookup(&token, &body, may_claim, app.clock.now()).await? {
         LookedUp::Found(bundle) => Ok(Json(*bundle)),
         LookedUp::NoSuchMailbox => Err(Error::NoSuchMailbox),
@@ -55,6 +55,27 @@ pub async fn send(
         SendOutcome::StaleList => Err(Error::StaleDeviceList),
         SendOutcome::TokenReused => Err(Error::TokenRefused),
         SendOutcome::MailboxFull => Err(Error::MailboxFull),
+    }
+}
+
+/// Open a live re-keying.
+///
+/// The row is a lock and a window of five minutes at most. It names no session and no peer.
+#[utoipa::path(
+    post, path = "/v1/sealed/ephemeral-keys", tag = "sealed", request_body = SealedEphemeralKey,
+    security(("token" = [])), responses((status = 202, description = "It can be claimed.")),
+)]
+pub async fn ephemeral_key(
+    State(app): State<App>,
+    Sealed { token, body }: Sealed<SealedEphemeralKey>,
+) -> Result<StatusCode, Error> {
+    check_exchange(&app, "ephemeral_public_key", [body.ephemeral_public_key])?;
+    match app.db.open_exchange(&token, &body, app.clock.now(), &mut app.rng()).await? {
+        OpenExchange::Open => Ok(StatusCode::ACCEPTED),
+        OpenExchange::NoSuchMailbox => Err(Error::NoSuchMailbox),
+        OpenExchange::IdTaken => Err(Error::ExchangeTaken),
+        OpenExchange::TokenReused => Err(Error::TokenRefused),
+        OpenExchange::MailboxFull => Err(Error::MailboxFull),
     }
 }
 

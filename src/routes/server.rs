@@ -23,6 +23,7 @@ pub async fn server(State(app): State<App>) -> Json<ServerInfo> {
             letter: 64 * 1024,
             devices: DEVICES as u32,
             one_time_prekeys: ONE_TIME_PREKEYS as u32,
+            tokens: app.config.tokens_per_day.into(),
         },
         page: page::digest(),
     })

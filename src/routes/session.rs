@@ -21,6 +21,12 @@ const CEREMONY: i64 = 600;
 pub(crate) trait Remembered: Serialize + DeserializeOwned + Send + Sync {
     /// Its name in the session's record.
     const NAME: &'static str;
+
+    /// Until when it is remembered: ten minutes on, and the rest of the last. The second would tell
+    /// when somebody began.
+    fn until(now: UnixTime) -> UnixTime {
+        now.plus(CEREMONY + 59).minute()
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -29,15 +35,14 @@ struct Dated<T> {
     value: T,
 }
 
-/// Remembers a value for ten minutes, in place of the last of its kind.
+/// Remembers a value in place of the last of its kind. It goes when the session is written after that
+/// time, and with the session.
 pub(crate) async fn remember<T: Remembered>(
     session: &Session,
     value: T,
     now: UnixTime,
 ) -> Result<(), Error> {
-    // The second would tell when somebody began.
-    let until = UnixTime(now.plus(CEREMONY + 59).0.div_euclid(60).saturating_mul(60));
-    let dated = Dated { until, value };
+    let dated = Dated { until: T::until(now), value };
     session.insert(T::NAME, dated).await.map_err(|_| Error::internal("session"))
 }
 

@@ -4,9 +4,10 @@ use crate::support::{
     member::{Member, deliver, letter},
 };
 use futures_util::{SinkExt as _, StreamExt as _};
+use hyper::Method;
 use letterbox_protocol::{
     types::{Blob, Bytes, MessageId, SessionLabel},
-    wire::{AckStatus, ClientFrame, InboxAck, InboxPage, ServerFrame},
+    wire::{AckStatus, ClientFrame, InboxAck, InboxPage, KeyRenewal, PublishKeys, ServerFrame},
 };
 use serde_json::json;
 use std::time::Duration;
@@ -18,14 +19,14 @@ use tokio_tungstenite::{
 const PHONE: &str = "+4915112345678";
 const PATIENCE: Duration = Duration::from_secs(20);
 
-struct Socket(WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>);
+pub(crate) struct Socket(WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>);
 
 impl Socket {
-    async fn open(member: &Member<'_>) -> Self {
+    pub(crate) async fn open(member: &Member<'_>) -> Self {
         Self::try_open(member).await.unwrap()
     }
 
-    async fn try_open(member: &Member<'_>) -> Result<Self, Error> {
+    pub(crate) async fn try_open(member: &Member<'_>) -> Result<Self, Error> {
         let address = member.app.running.address;
         let url = format!("ws://{address}/v1/inbox/live");
         let mut request = url.into_client_request().unwrap();
@@ -35,11 +36,11 @@ impl Socket {
         Ok(Self(connect_async(request).await?.0))
     }
 
-    async fn message(&mut self) -> Option<Result<Message, Error>> {
+    pub(crate) async fn message(&mut self) -> Option<Result<Message, Error>> {
         tokio::time::timeout(PATIENCE, self.0.next()).await.unwrap()
     }
 
-    async fn frame(&mut self) -> ServerFrame {
+    pub(crate) async fn frame(&mut self) -> ServerFrame {
         loop {
             match self.message().await.unwrap().unwrap() {
                 Message::Text(text) => return serde_json::from_str(&text).unwrap(),
@@ -50,7 +51,7 @@ impl Socket {
     }
 
     /// The code with which the server closes.
-    async fn closed(&mut self) -> u16 {
+    pub(crate) async fn closed(&mut self) -> u16 {
         loop {
             match self.message().await.unwrap().unwrap() {
                 Message::Close(Some(close)) => return close.code.into(),
@@ -60,7 +61,7 @@ impl Socket {
         }
     }
 
-    async fn acknowledge(&mut self, letters: &[MessageId], envelopes: &[SessionLabel]) {
+    pub(crate) async fn acknowledge(&mut self, letters: &[MessageId], envelopes: &[SessionLabel]) {
         let ack = |id: &MessageId| InboxAck { message_id: *id, status: AckStatus::Delivered };
         let letters = letters.iter().map(ack).collect();
         let frame = ClientFrame::Acks { letters, envelopes: envelopes.to_vec() };
@@ -71,7 +72,7 @@ impl Socket {
         self.0.send(Message::Text(text.into())).await.unwrap();
     }
 
-    async fn envelopes(&mut self) -> Vec<SessionLabel> {
+    pub(crate) async fn envelopes(&mut self) -> Vec<SessionLabel> {
         match self.frame().await {
             ServerFrame::Envelopes { envelopes } => {
                 envelopes.iter().map(|envelope| envelope.session_key_id).collect()
@@ -80,7 +81,7 @@ impl Socket {
         }
     }
 
-    async fn letters(&mut self) -> Vec<MessageId> {
+    pub(crate) async fn letters(&mut self) -> Vec<MessageId> {
         match self.frame().await {
             ServerFrame::Letters { letters } => letters.iter().map(|l| l.message_id).collect(),
             other => panic!("{other:?}"),
@@ -180,6 +181,20 @@ on_both_engines! {
         deliver(&app, &letter(&member, 1, false)).await;
         assert_eq!(one.letters().await, [Bytes([1; 16])]);
         assert_eq!(two.letters().await, [Bytes([1; 16])]);
+    }
+
+    async fn a_change_of_the_account_is_told_between_batches_and_takes_no_answer(db) {
+        let app = TestApp::start(&db.url, &[]).await;
+        let mut member = Member::signed_up(&app, PHONE).await;
+        deliver(&app, &letter(&member, 1, false)).await;
+        let mut socket = Socket::open(&member).await;
+        assert_eq!(socket.letters().await, [Bytes([1; 16])]);
+        let list = Some(member.list(2));
+        let renewal = PublishKeys::Renewal(KeyRenewal { device_list: list, signed_prekey: None });
+        assert_eq!(member.send(Method::PUT, "/v1/keys", &renewal).await.status, 200);
+        assert_eq!(socket.frame().await, ServerFrame::AccountChanged);
+        socket.acknowledge(&[Bytes([1; 16])], &[]).await;
+        assert_eq!(socket.frame().await, ServerFrame::CaughtUp);
     }
 
     async fn a_sign_out_closes_the_socket(db) {

@@ -1,6 +1,6 @@
 use crate::support::{app::TestApp, databases::on_both_engines, member::Member};
 use hyper::Method;
-use letterbox_protocol::wire::PublishKeys;
+use letterbox_protocol::{types::Bytes, wire::PublishKeys};
 use serde_json::{Value, json};
 
 const PHONE: &str = "+4915112345678";
@@ -212,7 +212,7 @@ on_both_engines! {
         let mut member = Member::signed_up(&app, PHONE).await;
         member.sign_in().await;
         member.post("/v1/device-session/start", &json!({})).await;
-        let wrong = json!({ "opened": crate::support::member::token(1) });
+        let wrong = json!({ "opened": Bytes([1; 32]) });
         let refused = member.post("/v1/device-session/finish", &wrong).await;
         assert_eq!(refused.refused(), (403, "/problems/device-session-required".to_owned()));
         let again = member.post("/v1/device-session/finish", &wrong).await;

@@ -1,4 +1,6 @@
 use crate::support::{app::TestApp, databases::on_both_engines, member::Member};
+use hyper::Method;
+use letterbox_protocol::wire::PublishKeys;
 use serde_json::{Value, json};
 
 const KNOWN: &str = "+4915112345678";
@@ -23,7 +25,7 @@ on_both_engines! {
         assert_eq!(answers[0], answers[1]);
     }
 
-    async fn a_number_with_an_account_is_told_to_sign_in_and_gets_no_session(db) {
+    async fn a_number_with_an_account_is_told_to_sign_in_and_replaces_nothing(db) {
         let app = TestApp::start(&db.url, &[]).await;
         let member = Member::signed_up(&app, KNOWN).await;
         let phone = json!({ "phone": KNOWN });
@@ -31,10 +33,15 @@ on_both_engines! {
         let code = app.code(&member.phone).await;
         let proof = json!({ "phone": KNOWN, "code": code });
         let proved = app.post("/v1/registration/verify").json(&proof).send().await;
-        assert_eq!(proved.read::<Value>(), json!({ "phone": KNOWN, "next": "sign_in" }));
-        assert_eq!(proved.cookie(), None);
-        let started = app.post("/v1/passkeys/register/start").send().await;
-        assert_eq!(started.problem(), "/problems/no-challenge");
+        assert_eq!(proved.read::<Value>(), json!({ "phone": KNOWN, "next": "sign_in", "reset": null }));
+        let session = proved.cookie();
+        let started = app.post("/v1/passkeys/register/start").cookie(session.as_deref()).send().await;
+        assert_eq!(started.refused(), (409, "/problems/phone-taken".to_owned()));
+        let keys = PublishKeys::Account(Member::new(&app, KNOWN).account());
+        let published = app.request(Method::PUT, "/v1/keys").cookie(session.as_deref());
+        assert_eq!(published.json(&keys).send().await.problem(), "/problems/no-challenge");
+        let served = db.served_bundle(&member.phone).await.unwrap().unwrap();
+        assert_eq!(served.identity_key, member.identity.public());
     }
 
     async fn five_wrong_tries_void_a_code(db) {

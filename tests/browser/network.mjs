@@ -1,5 +1,6 @@
 // A person's way to the network: a forward proxy that can be cut, so that also the sockets of
-// workers break, which the browser's own emulation of being offline leaves alone.
+// workers break, which the browser's own emulation of being offline leaves alone. It can answer in the
+// server's place, and sees what really leaves the browser.
 import { once } from 'node:events'
 import { createServer, request } from 'node:http'
 import { connect } from 'node:net'
@@ -7,11 +8,17 @@ import { connect } from 'node:net'
 export class Network {
   #sockets = new Set()
   #cut = false
+  /** What left the browser: `{ path, headers, connection }`, the last one a number. */
+  passed = []
+  /** Answers `(path, answer)` in the server's place where it returns `true`. */
+  instead = () => false
 
   static async start() {
     const network = new Network()
     network.server = createServer((incoming, answer) => {
       const { hostname, port, pathname, search } = new URL(incoming.url)
+      network.passed.push({ path: pathname, headers: incoming.headers, connection: incoming.socket.remotePort })
+      if (network.instead(pathname, answer)) return incoming.resume()
       const outgoing = request({ hostname, port, path: pathname + search, method: incoming.method, headers: incoming.headers }, (response) => {
         answer.writeHead(response.statusCode, response.rawHeaders)
         response.pipe(answer)

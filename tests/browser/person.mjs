@@ -125,6 +125,35 @@ export class Person {
     await page.getByTestId('conversations').waitFor({ state: 'attached' })
   }
 
+  /** To a screen, by its address; home without one. */
+  async go(at = '', page = this.page) {
+    await page.goto(`${this.server.origin}/#/${at}`)
+  }
+
+  /** A conversation in the list, by what its entry shows; the only one without it. */
+  entry(text, page = this.page) {
+    return page.getByTestId('conversation').filter({ hasText: text })
+  }
+
+  /** Touches the passkey, unless the page has begun by itself after a click; `done` waits for what comes of it. */
+  async touch(done, page = this.page) {
+    const outcome = done()
+    const ask = page.getByTestId('touch').getByRole('button', { name: 'Use my passkey' })
+    await Promise.race([outcome, ask.click().catch(() => {})])
+    await outcome
+  }
+
+  /** The browser clears what it stores for the page, its session too. The passkey stays. */
+  async empty() {
+    await this.context.clearCookies()
+    await this.keys.send('Storage.clearDataForOrigin', { origin: this.server.origin, storageTypes: 'all' })
+    await this.page.goto(`${this.server.origin}/#/`)
+    await this.page.reload()
+    await this.page.getByRole('link', { name: 'I have one already' }).click()
+    await this.page.getByRole('button', { name: 'Use my passkey' }).click()
+    await this.page.getByRole('heading', { name: 'This browser is not a device yet' }).waitFor()
+  }
+
   /** Looks a number up; the conversation opens where there is a mailbox. */
   async find(phone, page = this.page) {
     await page.getByRole('link', { name: 'New conversation' }).first().click()
@@ -132,9 +161,9 @@ export class Person {
     await page.getByRole('button', { name: 'Find' }).click()
   }
 
-  /** Opens the conversation whose entry in the list shows this text. */
+  /** Opens the conversation whose entry in the list shows this text, or the only one. */
   async open(text, page = this.page) {
-    await page.getByTestId('conversation').filter({ hasText: text }).click()
+    await this.entry(text, page).click()
     await page.getByTestId('thread').waitFor()
   }
 

@@ -1,5 +1,5 @@
 // Starts the real server binary on a free port, on a database of its own, and stops it again.
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -25,16 +25,17 @@ export class Server {
   #codes = []
   #waiting = []
 
-  constructor(port, database) {
+  constructor(port, database, settings) {
     this.port = port
     this.database = database
+    this.settings = settings
     this.origin = `http://localhost:${port}`
   }
 
-  /** `database` is a URL; without one the server gets a temporary SQLite file. */
-  static async start(database) {
+  /** `database` is a URL; without one the server gets a temporary SQLite file. `settings` are flags. */
+  static async start(database, settings = []) {
     const folder = mkdtempSync(join(tmpdir(), 'letterbox-browser-'))
-    const server = new Server(await freePort(), database ?? `sqlite:${join(folder, 'letterbox.db')}`)
+    const server = new Server(await freePort(), database ?? `sqlite:${join(folder, 'letterbox.db')}`, settings)
     server.folder = folder
     await server.up()
     return server
@@ -42,7 +43,7 @@ export class Server {
 
   /** Starts the process, on the same port and database as before. */
   async up() {
-    const args = ['serve', '--listen', `127.0.0.1:${this.port}`, '--public-url', this.origin, '--database', this.database]
+    const args = ['serve', '--listen', `127.0.0.1:${this.port}`, '--public-url', this.origin, '--database', this.database, ...this.settings]
     this.#child = spawn(binary, args, { stdio: ['ignore', 'pipe', 'pipe'] })
     this.#child.stderr.on('data', (text) => (this.stderr = ((this.stderr ?? '') + text).slice(-8000)))
     createInterface({ input: this.#child.stdout }).on('line', (line) => this.#line(line))
@@ -79,6 +80,18 @@ export class Server {
     })
   }
 
+  /** Puts all waiting periods back by so many days, as if they had passed. */
+  passWaitingPeriods(days) {
+    const columns = ['begun_at', 'ends_at', 'cancelled_at']
+    const [program, url, back] = this.database.startsWith('sqlite:')
+      ? ['sqlite3', this.database.slice('sqlite:'.length), `- ${days * 86_400}`]
+      : ['psql', this.database, `- interval '${days} days'`]
+    const changes = columns.map((column) => `${column} = ${column} ${back}`).join(', ')
+    const statement = `update registration_waits set ${changes}`
+    const given = program === 'psql' ? ['-q', '-c', statement, url] : ['-cmd', '.timeout 5000', url, statement]
+    execFileSync(program, given)
+  }
+
   /** Stops the process; `up()` brings it back. */
   async down(signal = 'SIGTERM') {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
@@ -87,8 +100,19 @@ export class Server {
     await ended
   }
 
+  /** The database holds what the privacy manifest says, and nothing else: throws with the report. */
+  audit() {
+    const { status, stdout, stderr } = spawnSync(binary, ['audit', '--database', this.database], { encoding: 'utf8' })
+    if (status !== 0) throw new Error(`the audit ended with ${status}:\n${stdout}${stderr}`)
+  }
+
+  /** Stops the process for good, and audits what it leaves. */
   async stop() {
     await this.down()
-    rmSync(this.folder, { recursive: true, force: true })
+    try {
+      this.audit()
+    } finally {
+      rmSync(this.folder, { recursive: true, force: true })
+    }
   }
 }

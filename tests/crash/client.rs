@@ -64,7 +64,7 @@ on_both_engines! {
             }
             bob.vault.crash(Some(Crash { at, committed }));
             let mut device = bob.open();
-            let outcome = match device.sign_in(&mut bob.passkey).await {
+            let outcome = match device.sign_in(&bob.passkey).await {
                 Ok(()) => caught_up(&mut device).await,
                 Err(error) => Err(error),
             };

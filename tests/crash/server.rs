@@ -4,6 +4,8 @@
 
 use crate::support::{
     databases::on_both_engines,
+    member::now,
+    mint::Mint,
     person::{Device, Person},
     process::ServerProcess,
     raw_letter::RawLetter,
@@ -37,12 +39,13 @@ on_both_engines! {
         let mut server = ServerProcess::start(&db.url, &ROOM).await;
         let (bob, device) = Person::sign_up(&server, "+33612345602", 1).await;
         drop(device);
+        let mint = Arc::new(Mint::open(&db, now()).await);
         // Nobody else has the file open when the server recovers it.
         db.db.close().await;
         let mut acknowledged = Vec::new();
         let mut retried = Vec::new();
         for round in 0..rounds() {
-            let load = Load::start(&server, &bob.phone, round as u64);
+            let load = Load::start(&server, &bob.phone, &mint, round as u64);
             load.after_answers(30 + round * 37 % 400).await;
             server.kill().await;
             let (answered, unanswered): (Vec<Send>, _) =
@@ -66,6 +69,40 @@ on_both_engines! {
         }
         server.kill().await;
         assert_stored_once(&db.url, acknowledged.iter().chain(&retried)).await;
+    }
+
+    /// Fifty at once with one token, and the server killed among them: one letter, and the same
+    /// answer to whoever asks again.
+    async fn one_token_has_one_effect_across_a_kill(db) {
+        let mut server = ServerProcess::start(&db.url, &ROOM).await;
+        let (bob, device) = Person::sign_up(&server, "+33612345602", 1).await;
+        drop(device);
+        let mint = Mint::open(&db, now()).await;
+        db.db.close().await;
+        let mut rng = StdRng::seed_from_u64(3);
+        let mut expected = Vec::new();
+        for round in 0..4 {
+            let letter = RawLetter::new(&bob.phone, MessageId::random(&mut rng), &mint, &mut rng);
+            let letter = Arc::new(letter);
+            let mut racing = JoinSet::new();
+            for _ in 0..50 {
+                let (link, letter) = (Link::new(server.server()), letter.clone());
+                racing.spawn(async move { letter.post(&link).await.ok().map(|answer| answer.status) });
+            }
+            tokio::time::sleep(Duration::from_millis(5 * round)).await;
+            server.kill().await;
+            let answers = racing.join_all().await;
+            assert!(answers.iter().flatten().all(|status| *status == 202), "{answers:?}");
+            server.restart().await;
+            let link = Link::new(server.server());
+            let send = Send { letter: Arc::into_inner(letter).expect("nobody else's"), acknowledged: false };
+            for _ in 0..3 {
+                send.is_answered_alike(&link).await;
+            }
+            expected.push(send);
+        }
+        server.kill().await;
+        assert_stored_once(&db.url, expected.iter()).await;
     }
 
     /// Whole clients on both sides: what is written while the server is killed arrives once, in
@@ -168,15 +205,15 @@ struct Load {
 }
 
 impl Load {
-    fn start(server: &ServerProcess, to: &Phone, round: u64) -> Self {
+    fn start(server: &ServerProcess, to: &Phone, mint: &Arc<Mint>, round: u64) -> Self {
         let (answers, answered) = (Arc::default(), Arc::default());
         let mut load = Self { answers, answered, senders: JoinSet::new() };
         for sender in 0..SENDERS as u64 {
             let rng = StdRng::seed_from_u64(round << 32 | sender);
-            let (link, to) = (Link::new(server.server()), to.clone());
+            let (link, to, mint) = (Link::new(server.server()), to.clone(), mint.clone());
             let (answers, answered) = (load.answers.clone(), load.answered.clone());
             load.senders.spawn(async move {
-                send_until_it_fails(link, to, rng, || {
+                send_until_it_fails(link, to, &mint, rng, || {
                     answers.fetch_add(1, Ordering::Relaxed);
                     answered.notify_one();
                 })
@@ -202,13 +239,14 @@ impl Load {
 async fn send_until_it_fails(
     link: Link,
     to: Phone,
+    mint: &Mint,
     mut rng: StdRng,
     on_answer: impl Fn(),
 ) -> Vec<Send> {
     let mut sends = Vec::new();
     loop {
         let message_id = MessageId::random(&mut rng);
-        let letter = RawLetter::new(&to, message_id, &mut rng);
+        let letter = RawLetter::new(&to, message_id, mint, &mut rng);
         let Ok(answer) = letter.post(&link).await else {
             sends.push(Send { letter, acknowledged: false });
             return sends;

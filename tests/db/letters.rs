@@ -84,7 +84,7 @@ on_both_engines! {
         let bob = person(&db, 1, 2, rng).await;
         let letter = message(&bob, rng);
         store(&db).store(&[SealedSend::parse(token(rng), letter.clone()).unwrap()], NOW, rng).await.unwrap();
-        revoke(&db, bob.devices[1].0).await;
+        revoke(&db, &bob, 1, rng).await;
         ack(&db, &bob, 0, letter.message_id, AckStatus::Delivered).await;
         assert_eq!(count(&db, "messages").await, 0);
     }

@@ -69,24 +69,25 @@ on_both_engines! {
         let rng = &mut rng();
         let bob = sign_up(&db, 1, 3, rng).await;
         let device = bob.devices[0].0;
+        let identity = identity_of(&db, &bob).await;
         let mut list = db.served_bundle(&bob.phone).await.unwrap().unwrap().device_list;
         list.signature = Bytes::random(rng);
         list.signed_at = NOW.plus(7 * DAY).hour();
         for (version, expected) in [(1, Publish::Stale), (3, Publish::Stale), (u64::MAX, Publish::Stale), (2, Publish::Done)] {
             list.version = version;
             let renewal = KeyRenewal { device_list: Some(list.clone()), signed_prekey: None };
-            assert_eq!(db.publish_renewal(device, &renewal).await.unwrap(), expected);
+            assert_eq!(db.publish_renewal(device, &renewal, &identity).await.unwrap(), expected);
         }
         assert_eq!(db.served_bundle(&bob.phone).await.unwrap().unwrap().device_list, list);
         for (key_id, expected) in [(1, Publish::Stale), (3, Publish::Stale), (0, Publish::Stale), (2, Publish::Done)] {
             let prekey = signed_prekey(key_id, NOW.plus(2 * DAY), rng);
             let renewal = KeyRenewal { device_list: None, signed_prekey: Some(prekey) };
-            assert_eq!(db.publish_renewal(device, &renewal).await.unwrap(), expected);
+            assert_eq!(db.publish_renewal(device, &renewal, &identity).await.unwrap(), expected);
         }
         // Both or none: a good list beside a stale prekey changes nothing.
         list.version = 3;
         let renewal = KeyRenewal { device_list: Some(list), signed_prekey: Some(signed_prekey(9, NOW, rng)) };
-        assert_eq!(db.publish_renewal(device, &renewal).await.unwrap(), Publish::Stale);
+        assert_eq!(db.publish_renewal(device, &renewal, &identity).await.unwrap(), Publish::Stale);
         let status = db.key_status(device, NOW.plus(2 * DAY)).await.unwrap().unwrap();
         assert_eq!((status.device_list_version, status.signed_prekey_id), (2, 2));
     }
@@ -94,13 +95,14 @@ on_both_engines! {
     async fn of_racing_renewals_one_wins(db) {
         let rng = &mut rng();
         let bob = person(&db, 1, 2, rng).await;
+        let identity = identity_of(&db, &bob).await;
         let mut list = db.served_bundle(&bob.phone).await.unwrap().unwrap().device_list;
         list.version = 2;
         let mut racing = tokio::task::JoinSet::new();
         for at in 0..10 {
             let (db, device) = (db.db.clone(), bob.devices[at % 2].0);
             let renewal = KeyRenewal { device_list: Some(list.clone()), signed_prekey: None };
-            racing.spawn(async move { db.publish_renewal(device, &renewal).await.unwrap() });
+            racing.spawn(async move { db.publish_renewal(device, &renewal, &identity).await.unwrap() });
         }
         let won = racing.join_all().await.into_iter().filter(|outcome| *outcome == Publish::Done).count();
         assert_eq!(won, 1);

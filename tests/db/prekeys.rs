@@ -26,13 +26,38 @@ on_both_engines! {
         let mut racing = tokio::task::JoinSet::new();
         for _ in 0..200 {
             let (db, token, lookup) = (db.db.clone(), token(rng), all(&bob));
-            racing.spawn(async move { claimed(db.lookup(&token, &lookup, true, NOW).await.unwrap()) });
+            racing.spawn(async move { claimed(db.lookup(&token, &lookup, || true, NOW).await.unwrap()) });
         }
         let answers: Vec<_> = racing.join_all().await.into_iter().flatten().flatten().collect();
         let keys: HashSet<_> = answers.iter().map(|key| key.key_id).collect();
         assert_eq!((answers.len(), keys.len()), (100, 100));
         assert_eq!(count(&db, "one_time_prekeys").await, 0);
         assert_eq!(count(&db, "spent_tokens").await, 200);
+    }
+
+    async fn of_several_devices_no_key_is_claimed_twice(db) {
+        let rng = &mut rng();
+        let bob = person(&db, 1, 4, rng).await;
+        for (device, _) in &bob.devices {
+            let from = db.key_status(*device, NOW).await.unwrap().unwrap().last_one_time_key_id + 1;
+            db.add_one_time_prekeys(*device, &one_time_prekeys(from, 97, rng), NOW).await.unwrap();
+        }
+        revoke(&db, &bob, 3, rng).await;
+        let mut racing = tokio::task::JoinSet::new();
+        for _ in 0..200 {
+            let (db, token, lookup) = (db.db.clone(), token(rng), all(&bob));
+            racing.spawn(async move {
+                let LookedUp::Found(bundle) = db.lookup(&token, &lookup, || true, NOW).await.unwrap() else { panic!() };
+                let claimed = bundle.prekeys.into_iter();
+                claimed.filter_map(|d| Some((d.device_id, d.one_time_prekey?.public_key))).collect::<Vec<_>>()
+            });
+        }
+        let answers: Vec<_> = racing.join_all().await.into_iter().flatten().collect();
+        let keys: HashSet<_> = answers.iter().map(|(_, key)| *key).collect();
+        // The first has three from its beginning; the revoked one gives none.
+        assert_eq!((answers.len(), keys.len()), (100 + 2 * 97, 100 + 2 * 97));
+        assert!(answers.iter().all(|(device, _)| *device != bob.devices[3].1));
+        assert_eq!(count(&db, "one_time_prekeys").await, 0);
     }
 
     async fn the_oldest_goes_first_where_it_is_wanted(db) {
@@ -45,7 +70,7 @@ on_both_engines! {
         let ids = |answer| claimed(answer).into_iter().flatten().map(|key| key.key_id).collect::<Vec<_>>();
         let mut lookups = Vec::new();
         for lookup in [&only_second, &wanted(vec![]), &all(&bob), &all(&bob), &all(&bob), &all(&bob)] {
-            let mut found = ids(db.lookup(&token(rng), lookup, true, NOW).await.unwrap());
+            let mut found = ids(db.lookup(&token(rng), lookup, || true, NOW).await.unwrap());
             found.sort();
             lookups.push(found);
         }
@@ -56,24 +81,26 @@ on_both_engines! {
         let rng = &mut rng();
         let bob = sign_up(&db, 1, 3, rng).await;
         let first = token(rng);
-        assert_eq!(claimed(db.lookup(&first, &all(&bob), true, NOW).await.unwrap()).into_iter().flatten().count(), 1);
-        assert_eq!(claimed(db.lookup(&first, &all(&bob), true, NOW).await.unwrap()), [None]);
+        assert_eq!(claimed(db.lookup(&first, &all(&bob), || true, NOW).await.unwrap()).into_iter().flatten().count(), 1);
+        // A spent token does not count towards the mailbox's cap.
+        let uncounted = || panic!("the cap is asked of fresh tokens only");
+        assert_eq!(claimed(db.lookup(&first, &all(&bob), uncounted, NOW).await.unwrap()), [None]);
         let mut other = first.clone();
         other.request_digest = Bytes::random(rng);
-        assert_eq!(db.lookup(&other, &all(&bob), true, NOW).await.unwrap(), LookedUp::TokenReused);
+        assert_eq!(db.lookup(&other, &all(&bob), uncounted, NOW).await.unwrap(), LookedUp::TokenReused);
         assert_eq!(count(&db, "one_time_prekeys").await, 2);
         // Past the mailbox's cap a lookup answers without.
-        assert_eq!(claimed(db.lookup(&token(rng), &all(&bob), false, NOW).await.unwrap()), [None]);
+        assert_eq!(claimed(db.lookup(&token(rng), &all(&bob), || false, NOW).await.unwrap()), [None]);
         // An expired prekey is not handed out.
         let late = NOW.plus(91 * DAY);
-        assert_eq!(claimed(db.lookup(&token(rng), &all(&bob), true, late).await.unwrap()), [None]);
+        assert_eq!(claimed(db.lookup(&token(rng), &all(&bob), || true, late).await.unwrap()), [None]);
     }
 
     async fn an_unknown_phone_costs_a_token(db) {
         let rng = &mut rng();
         let (spent, lookup) = (token(rng), Lookup { phone: phone(5), prekeys: WantedPrekeys::All });
         for _ in 0..2 {
-            assert_eq!(db.lookup(&spent, &lookup, true, NOW).await.unwrap(), LookedUp::NoSuchMailbox);
+            assert_eq!(db.lookup(&spent, &lookup, || true, NOW).await.unwrap(), LookedUp::NoSuchMailbox);
         }
         assert_eq!(count(&db, "spent_tokens").await, 1);
     }
@@ -85,7 +112,7 @@ on_both_engines! {
         let mut racing = tokio::task::JoinSet::new();
         for _ in 0..50 {
             let (db, token, lookup) = (db.db.clone(), shared.clone(), all(&bob));
-            racing.spawn(async move { claimed(db.lookup(&token, &lookup, true, NOW).await.unwrap()) });
+            racing.spawn(async move { claimed(db.lookup(&token, &lookup, || true, NOW).await.unwrap()) });
         }
         assert_eq!(racing.join_all().await.into_iter().flatten().flatten().count(), 1);
         assert_eq!(count(&db, "one_time_prekeys").await, 49);
@@ -103,7 +130,7 @@ on_both_engines! {
         assert_eq!(add(99, 2).await, AddPrekeys::Added);
         let rng = &mut crate::support::databases::rng();
         for _ in 0..100 {
-            db.lookup(&token(rng), &all(&bob), true, NOW).await.unwrap();
+            db.lookup(&token(rng), &all(&bob), || true, NOW).await.unwrap();
         }
         // Claimed ids do not come back, even when none is left.
         assert_eq!(count(&db, "one_time_prekeys").await, 0);
@@ -123,7 +150,7 @@ on_both_engines! {
         assert!(status.has_key_bundle && !status.signed_prekey_stale);
         assert_eq!((status.key_version, status.device_list_version, status.signed_prekey_id), (1, 1, 1));
         assert_eq!(status.device_list_signed_at, NOW.hour());
-        db.lookup(&token(rng), &all(&bob), true, NOW).await.unwrap();
+        db.lookup(&token(rng), &all(&bob), || true, NOW).await.unwrap();
         let status = db.key_status(device, NOW.plus(8 * DAY)).await.unwrap().unwrap();
         assert_eq!((status.available_prekeys, status.needs_replenish), (19, true));
         assert!(status.signed_prekey_stale);

@@ -1,107 +1,57 @@
 //! Opening, migrating, and both schemas being one.
 
-use super::world::run;
+use super::world::{NOW, run};
 use crate::support::databases::{Engine, TestDb, on_both_engines, rng};
-use letterbox::db::{Db, OpenError};
-use std::{collections::BTreeSet, os::unix::fs::PermissionsExt};
+use letterbox::{
+    audit::{Manifest, Verdict, audit, page::page},
+    db::{Db, OpenError, Schema},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    os::unix::fs::PermissionsExt,
+};
 
-/// Every column of every table.
-async fn columns(db: &Db) -> BTreeSet<(String, String)> {
-    let rows: Vec<(String, String)> = match db {
-        Db::Sqlite { writer, .. } => sqlx::query_as(
-            "SELECT t.name, c.name FROM sqlite_master t JOIN pragma_table_info(t.name) c \
-             WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%'",
-        ).fetch_all(writer).await.unwrap(),
-        Db::Postgres(pool) => sqlx::query_as(
-            "SELECT table_name::text, column_name::text FROM information_schema.columns WHERE table_schema = 'public'",
-        ).fetch_all(pool).await.unwrap(),
-    };
-    rows.into_iter().filter(|(table, _)| table != "_sqlx_migrations").collect()
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/schema.md");
+
+const DEFINITIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/db/definitions.json");
+
+/// How PostgreSQL defines what the migrations make: the audit has no fresh database to compare with.
+async fn definitions(postgres: &Db) -> String {
+    let mut tables: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+    for ((table, name), text) in postgres.definitions().await.unwrap() {
+        tables.entry(table).or_default().insert(name, text);
+    }
+    serde_json::to_string_pretty(&tables).unwrap() + "\n"
 }
 
-async fn indexes(db: &Db) -> BTreeSet<String> {
-    let rows: Vec<String> = match db {
-        Db::Sqlite { writer, .. } => {
-            sqlx::query_scalar("SELECT name FROM sqlite_master WHERE type = 'index' AND name LIKE 'idx_%'")
-                .fetch_all(writer).await.unwrap()
-        }
-        Db::Postgres(pool) => {
-            sqlx::query_scalar("SELECT indexname::text FROM pg_indexes WHERE schemaname = 'public' AND indexname LIKE 'idx_%'")
-                .fetch_all(pool).await.unwrap()
-        }
-    };
-    rows.into_iter().collect()
+/// Columns in order and indexes, without the types, which the engines name differently.
+fn names(schema: &Schema) -> Vec<(String, Vec<String>, Vec<String>)> {
+    let tables = schema.tables.iter().map(|(name, table)| {
+        let columns = table.columns.iter().map(|column| column.column_name.clone()).collect();
+        (name.clone(), columns, table.indexes.keys().cloned().collect())
+    });
+    tables.collect()
 }
 
+/// That each is as the manifest says, another test shows; this one, that they say the same in the same
+/// order, and that the page says what they are.
 #[tokio::test]
-async fn both_schemas_are_one() {
+async fn both_schemas_are_one_and_the_page_is_current() {
     let (sqlite, postgres) =
         (TestDb::open(Engine::Sqlite).await, TestDb::open(Engine::Postgres).await);
-    let ours = columns(&sqlite).await;
-    assert_eq!(ours, columns(&postgres).await);
-    assert_eq!(indexes(&sqlite).await, indexes(&postgres).await);
-    assert!(ours.contains(&("messages".to_owned(), "destination_phone".to_owned())));
-    // What never happens: no column says who wrote.
-    let telling = ["sender", "author", "source", "origin", "used_by", "claimed_by"];
-    assert!(ours.iter().all(|(_, column)| telling.iter().all(|word| !column.contains(word))));
-}
-
-/// What `docs/schema.md` names: columns with their types, and indexes.
-#[derive(Default, Debug, PartialEq, Eq)]
-struct Described {
-    columns: BTreeSet<(String, String, String)>,
-    indexes: BTreeSet<String>,
-}
-
-fn described() -> Described {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/schema.md");
-    let (mut page, mut table) = (Described::default(), String::new());
-    for line in std::fs::read_to_string(path).unwrap().lines() {
-        if let Some(name) = line.strip_prefix("### ") {
-            table = name.to_owned();
-        } else if let Some(row) = line.strip_prefix("| `") {
-            let [column, kind, _] = row.splitn(3, '|').collect::<Vec<_>>()[..] else {
-                panic!("{line}")
-            };
-            let column = column.trim().trim_end_matches('`').to_owned();
-            page.columns.insert((table.clone(), column, kind.trim().to_owned()));
-        } else if line.starts_with("Indexes: ") {
-            let names = line.split('`').filter(|text| text.starts_with("idx_"));
-            page.indexes.extend(names.map(str::to_owned));
+    let (ours, theirs) = (sqlite.schema().await.unwrap(), postgres.schema().await.unwrap());
+    assert_eq!(names(&ours), names(&theirs));
+    let current = page(&Manifest::load().unwrap(), &ours, &theirs);
+    for (path, current) in [(PAGE, current), (DEFINITIONS, definitions(&postgres).await)] {
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(path, &current).unwrap();
         }
+        let committed = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            committed == current,
+            "{path} is not current: run `UPDATE_DOCS=1 cargo test --test tests the_page_is_current`"
+        );
     }
-    page
-}
-
-/// Every table, column and index is on the page, and the page names no other. Types are compared
-/// with PostgreSQL's; that both schemas have the same columns is tested above.
-#[tokio::test]
-async fn the_page_describes_the_schema() {
-    let db = TestDb::open(Engine::Postgres).await;
-    let Db::Postgres(pool) = &db.db else { panic!() };
-    let live: Vec<(String, String, String)> = sqlx::query_as(
-        "SELECT c.relname::text, a.attname::text, upper(format_type(a.atttypid, a.atttypmod)) \
-         FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid \
-         WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' \
-         AND a.attnum > 0 AND NOT a.attisdropped AND c.relname <> '_sqlx_migrations'",
-    )
-    .fetch_all(pool)
-    .await
-    .unwrap();
-    let short = |kind: String| {
-        let kind = kind.replace("CHARACTER VARYING", "VARCHAR");
-        kind.replace("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ")
-    };
-    let columns = live.into_iter().map(|(table, column, kind)| (table, column, short(kind)));
-    let live = Described { columns: columns.collect(), indexes: indexes(&db).await };
-    let page = described();
-    let missing: Vec<_> = live.columns.difference(&page.columns).collect();
-    let invented: Vec<_> = page.columns.difference(&live.columns).collect();
-    assert!(
-        missing.is_empty() && invented.is_empty(),
-        "missing {missing:?}, invented {invented:?}"
-    );
-    assert_eq!(page.indexes, live.indexes);
 }
 
 #[test]
@@ -136,6 +86,12 @@ async fn other_urls_are_refused() {
 }
 
 on_both_engines! {
+    /// A migration that adds what the manifest does not name fails here.
+    async fn a_fresh_database_is_as_the_manifest_says(db) {
+        let report = audit(&db, &Manifest::load().unwrap(), NOW, 0).await.unwrap();
+        assert_eq!(report.verdict, Verdict::Passed, "{report}");
+    }
+
     async fn a_reopened_database_keeps_its_epoch(db) {
         let epoch = db.epoch().await.unwrap();
         db.close().await;

@@ -49,6 +49,26 @@ on_both_engines! {
         assert_eq!(count(&db, "sessions").await, 0);
     }
 
+    /// A value that has had its time goes when the record is written next.
+    async fn what_is_over_is_not_kept(db) {
+        let dated = |until: UnixTime| serde_json::json!({ "until": until, "value": 1 });
+        let data = HashMap::from([
+            ("over".to_owned(), dated(NOW.plus(-1))),
+            ("now".to_owned(), dated(NOW)),
+            ("plain".to_owned(), serde_json::json!(true)),
+        ]);
+        let mut one = record(1, data);
+        let sessions = Sessions::new(db.db.clone(), at(NOW));
+        sessions.create(&mut one).await.unwrap();
+        let mut kept = sessions.load(&one.id).await.unwrap().unwrap();
+        assert!(!kept.data.contains_key("over") && kept.data.len() == 2, "{kept:?}");
+        kept.data.insert("more".to_owned(), serde_json::json!(1));
+        let later = Sessions::new(db.db.clone(), at(NOW.plus(1)));
+        later.save(&kept).await.unwrap();
+        let kept = later.load(&one.id).await.unwrap().unwrap().data;
+        assert!(!kept.contains_key("now") && kept.len() == 2, "{kept:?}");
+    }
+
     async fn of_racing_requests_one_takes_a_challenge(db) {
         let sessions = Sessions::new(db.db.clone(), at(NOW));
         let values = [("challenge", 7), ("other", 8)];

@@ -1,9 +1,12 @@
 //! People, devices and sends for these tests. Keys are random bytes: storage does not look inside.
 
 use crate::support::databases::TestDb;
-use letterbox::db::{CreateAccount, CredentialRow, Db, NewCredential, SealedSend, SpentToken};
+use letterbox::db::{
+    CreateAccount, CredentialRow, Db, NewCredential, Revocation, Rotate, Rotation, SealedSend,
+    SpentToken, Wraps,
+};
 use letterbox_protocol::{
-    types::{Blob, Bytes, DAY, DeviceId, HOUR, Phone, UnixTime},
+    types::{Blob, Bytes, DAY, DeviceId, HOUR, Key, Phone, UnixTime},
     wire::*,
 };
 use rand::{Rng, rngs::StdRng};
@@ -86,7 +89,7 @@ pub(crate) async fn person(db: &TestDb, number: u32, devices: usize, rng: &mut S
     person
 }
 
-/// Links a device by hand, its signed prekey made at this time: linking itself is not built yet.
+/// Adds a device by hand, its signed prekey made at this time.
 pub(crate) async fn add_device(
     db: &TestDb,
     person: &mut Person,
@@ -98,7 +101,7 @@ pub(crate) async fn add_device(
     let (id, key, signature) =
         (Bytes::<16>::random(rng), Bytes::<32>::random(rng), Bytes::<64>::random(rng));
     let l = |bytes: &[u8]| literal(db, bytes);
-    let (now, then) = (time(db, NOW), time(db, prekey_at));
+    let (now, then) = (time(db, NOW.day()), time(db, prekey_at));
     let handle = match &db.db {
         Db::Sqlite { .. } => l(&id.0),
         Db::Postgres(_) => format!("'{}'::uuid", hex(&id.0)),
@@ -120,10 +123,91 @@ pub(crate) async fn add_device(
     person.devices.push((CredentialRow(row), id));
 }
 
-/// Revokes a device by hand: revoking itself is not built yet.
-pub(crate) async fn revoke(db: &TestDb, device: CredentialRow) {
-    run(db, format!("UPDATE webauthn_credentials SET is_active = FALSE WHERE id = {}", device.0))
-        .await;
+/// The key that signs for a person now.
+pub(crate) async fn identity_of(db: &Db, person: &Person) -> Key {
+    db.served_bundle(&person.phone).await.unwrap().unwrap().identity_key
+}
+
+/// What one device of a person publishes when the messaging key is rotated.
+pub(crate) struct Turn {
+    pub(crate) device_list: SignedDeviceList,
+    pub(crate) messaging_key: SignedMessagingKey,
+    pub(crate) identity_key: Key,
+    pub(crate) wraps: Option<Wraps>,
+    pub(crate) envelope_limit: i64,
+}
+
+impl Turn {
+    /// The one that follows on what is served, without this device.
+    pub(crate) async fn next(
+        db: &Db,
+        person: &Person,
+        without: Option<DeviceId>,
+        rng: &mut StdRng,
+    ) -> Self {
+        let served = db.served_bundle(&person.phone).await.unwrap().unwrap();
+        let mut device_list = served.device_list;
+        device_list.version += 1;
+        device_list.messaging_key = Bytes::random(rng);
+        device_list.signature = Bytes::random(rng);
+        device_list.devices.retain(|device| Some(device.device_id) != without);
+        let messaging_key = SignedMessagingKey {
+            public_key: device_list.messaging_key,
+            key_version: served.messaging_key.key_version + 1,
+            created_at: NOW.hour(),
+            signature: Bytes::random(rng),
+        };
+        let identity_key = served.identity_key;
+        Self { device_list, messaging_key, identity_key, wraps: None, envelope_limit: 4_000 }
+    }
+
+    pub(crate) fn rotation(&self) -> Rotation<'_> {
+        Rotation {
+            device_list: &self.device_list,
+            messaging_key: &self.messaging_key,
+            identity_key: &self.identity_key,
+            wraps: self.wraps.as_ref(),
+            envelope_limit: self.envelope_limit,
+        }
+    }
+
+    pub(crate) async fn rotate(&self, db: &Db, by: CredentialRow, rng: &mut StdRng) -> Rotate {
+        let user = db.credential(by).await.unwrap().unwrap().user;
+        db.rotate_messaging_key(by, user, &self.rotation(), NOW, rng).await.unwrap()
+    }
+
+    pub(crate) async fn revoke(
+        &self,
+        db: &Db,
+        by: CredentialRow,
+        device: CredentialRow,
+        identity: Option<&ReplaceIdentity>,
+        rng: &mut StdRng,
+    ) -> Rotate {
+        let user = db.credential(by).await.unwrap().unwrap().user;
+        let revocation = Revocation { device, rotation: self.rotation(), identity };
+        db.revoke_device(by, user, &revocation, NOW, rng).await.unwrap()
+    }
+}
+
+/// Envelopes of a device for these siblings.
+pub(crate) fn wraps(
+    from: DeviceId,
+    siblings: &[(CredentialRow, DeviceId)],
+    counter: u64,
+    rng: &mut StdRng,
+) -> Wraps {
+    let SessionKeyUpload { session_key_id, envelopes } = session_for(siblings, rng).unwrap();
+    let upload = SiblingKeys { session_key_id, key_rotation_counter: counter, envelopes };
+    Wraps::parse(&from, upload).unwrap()
+}
+
+/// The first device revokes another.
+pub(crate) async fn revoke(db: &Db, person: &Person, at: usize, rng: &mut StdRng) {
+    let (device, id) = person.devices[at];
+    let turn = Turn::next(db, person, Some(id), rng).await;
+    let done = turn.revoke(db, person.devices[0].0, device, None, rng).await;
+    assert_eq!(done, Rotate::Done(Vec::new()));
 }
 
 pub(crate) async fn run(db: &Db, sql: String) {
@@ -168,7 +252,7 @@ pub(crate) fn token(rng: &mut StdRng) -> SpentToken {
     SpentToken {
         nullifier: Bytes::random(rng),
         request_digest: Bytes::random(rng),
-        issuer_key_id: None,
+        issuer_key_id: 1,
         expires_on: NOW.plus(3 * DAY),
     }
 }

@@ -2,9 +2,12 @@
 //! their vault and their passkey hold.
 
 use super::search::Needle;
-use crate::support::person::Person;
+use crate::support::person::{Person, letters};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use letterbox::db::{Cell, Db, Dump};
+use letterbox::{
+    client::{MemoryVault, passkey::Authenticator},
+    db::{Cell, Db, Dump},
+};
 use minicbor::{Decoder, data::Type};
 use std::collections::BTreeSet;
 
@@ -13,19 +16,38 @@ const OWN: [&str; 5] = ["account", "messaging", "signed-prekey", "one-time", "ow
 /// Smaller numbers are counters, versions and suites, and the same for many.
 const LEAST_ID: i64 = 1 << 24;
 
+/// What a person holds.
+pub(super) struct Holdings<'a> {
+    pub(super) phone: &'a str,
+    pub(super) vault: &'a MemoryVault,
+    pub(super) passkey: &'a Authenticator,
+    pub(super) cookie: Option<String>,
+}
+
 /// The needles of one person.
 pub(super) async fn of(db: &Db, name: &str, person: &Person) -> Vec<Needle> {
-    let mut needles = vec![Needle::phone(format!("{name}'s phone"), person.phone.as_str())];
-    needles.extend(stored(db, name, person).await);
-    needles.extend(in_vault(name, person));
-    for id in person.passkey.credential_ids() {
+    let cookie = person.link.cookie();
+    let holdings = Holdings {
+        phone: person.phone.as_str(),
+        vault: &person.vault,
+        passkey: &person.passkey,
+        cookie: cookie.map(|cookie| cookie.to_str().expect("a cookie is ASCII").to_owned()),
+    };
+    of_holdings(db, name, &holdings).await
+}
+
+/// The needles of whoever holds this.
+pub(super) async fn of_holdings(db: &Db, name: &str, holdings: &Holdings<'_>) -> Vec<Needle> {
+    let mut needles = vec![Needle::phone(format!("{name}'s phone"), holdings.phone)];
+    needles.extend(stored(db, name, holdings.phone).await);
+    needles.extend(in_vault(name, holdings.vault));
+    for id in holdings.passkey.credential_ids() {
         needles.push(Needle::bytes(format!("{name}'s credential id"), id));
     }
-    for handle in person.passkey.user_handles() {
+    for handle in holdings.passkey.user_handles() {
         needles.push(Needle::bytes(format!("{name}'s user handle"), handle));
     }
-    if let Some(cookie) = person.link.cookie() {
-        let cookie = cookie.to_str().expect("a cookie is ASCII");
+    if let Some(cookie) = holdings.cookie.as_deref() {
         let value = cookie.split_once('=').map_or(cookie, |(_, value)| value);
         needles.push(Needle::text(format!("{name}'s cookie"), value));
     }
@@ -34,8 +56,8 @@ pub(super) async fn of(db: &Db, name: &str, person: &Person) -> Vec<Needle> {
 
 /// Every distinctive value in every row that belongs to the person: the user's row, and rows that
 /// refer to it or to the devices.
-async fn stored(db: &Db, name: &str, person: &Person) -> Vec<Needle> {
-    let phone = Cell::Text(person.phone.as_str().to_owned());
+async fn stored(db: &Db, name: &str, phone: &str) -> Vec<Needle> {
+    let phone = Cell::Text(phone.to_owned());
     let mut owners = BTreeSet::from([phone]);
     for (table, id) in [("users", "id"), ("webauthn_credentials", "id")] {
         let dump = db.dump(table).await.expect("readable");
@@ -97,9 +119,9 @@ fn in_json(what: &str, json: &serde_json::Value) -> Vec<Needle> {
 }
 
 /// One's own secrets, ids and names, and the local ids of contacts and letters.
-fn in_vault(name: &str, person: &Person) -> Vec<Needle> {
+fn in_vault(name: &str, vault: &MemoryVault) -> Vec<Needle> {
     let mut needles = Vec::new();
-    for (key, value) in person.vault.dump() {
+    for (key, value) in vault.dump() {
         let kind = key.split('/').next().unwrap_or_default();
         if !OWN.contains(&kind) {
             continue;
@@ -117,7 +139,7 @@ fn in_vault(name: &str, person: &Person) -> Vec<Needle> {
             }
         }
     }
-    for letter in person.letters() {
+    for letter in letters(vault) {
         needles.push(Needle::bytes(format!("{name}'s letter id"), letter.id.0));
         needles.push(Needle::bytes(format!("{name}'s contact id"), letter.contact.0));
     }

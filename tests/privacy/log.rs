@@ -6,7 +6,9 @@ use super::{
     search::{Needle, Search},
 };
 use crate::support::{databases::on_both_engines, person::Person, process::ServerProcess};
+use hyper::Method;
 use letterbox::db::{Cell, Db};
+use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -14,6 +16,8 @@ use tokio::{
 
 /// A client's address, as a trusted proxy tells it (RFC 5737: nobody's).
 const FORWARDED: &str = "203.0.113.77";
+/// A device that nobody has.
+const DEVICE: &str = "AQIDBAUGBwgJCgsMDQ4PEA";
 const TOKEN: &str = "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA";
 
 on_both_engines! {
@@ -31,17 +35,28 @@ on_both_engines! {
         let mut ann_device = ann.sign_in().await;
         ann_device.received("the answer").await.expect("received");
         needles.extend(in_mailbox(&db).await);
+        // A second device, what the server knows of its owner, and a letter that both have.
+        let (other, mut other_device) = bob.link(&mut bob_device, 3).await;
+        let known = bob.link.call(Method::GET, "/v1/account/disclosure", &Value::Null).await;
+        assert!(known.is_ok_and(|known| known["tables"].is_array()));
+        ann_device.write(contact, "for both").await.expect("written");
+        for device in [&mut bob_device, &mut other_device] {
+            device.received("for both").await.expect("received");
+        }
+        needles.extend(in_mailbox(&db).await);
         let answers = be_refused(&server, &ann, &bob).await;
         assert!(answers.iter().all(|status| (400..500).contains(status)), "{answers:?}");
 
         needles.extend(identity::of(&db, "Ann", &ann).await);
         needles.extend(identity::of(&db, "Bob", &bob).await);
+        needles.extend(identity::of(&db, "Bob's other device", &other).await);
         needles.push(Needle::text("an unknown phone", "+4915199999999"));
         needles.push(Needle::text("a forwarded address", FORWARDED));
         needles.push(Needle::text("a token", TOKEN));
+        needles.push(Needle::text("a device", DEVICE));
         needles.push(Needle::text("the question", "the question"));
         needles.push(Needle::text("the answer", "the answer"));
-        drop((ann_device, bob_device));
+        drop((ann_device, bob_device, other_device));
         server.kill().await;
         assert_silent(&server, &needles);
     }
@@ -93,9 +108,11 @@ async fn be_refused(server: &ServerProcess, ann: &Person, bob: &Person) -> Vec<u
     let wrong_code = format!(r#"{{"phone":"{ann}","code":"000000"}}"#);
     let unknown_field = format!(r#"{{"phone":"{bob}","code":"000000","{ann}":1}}"#);
     let origin = format!("origin: {}\r\n", server.server().origin().origin().ascii_serialization());
+    let touch = format!("letterbox-touch: {TOKEN}\r\n");
+    let unknown_device = format!("/v1/devices/{DEVICE}");
     let requests = [
         ("POST", open, origin.clone(), wrong_code),
-        ("POST", open, origin.clone(), unknown_field),
+        ("POST", open, origin.clone(), unknown_field.clone()),
         ("POST", open, origin.clone(), format!("{{{bob}")),
         ("POST", open, "origin: http://evil.example\r\n".to_owned(), String::new()),
         ("POST", sealed, token.clone(), lookup("+4915199999999")),
@@ -104,7 +121,12 @@ async fn be_refused(server: &ServerProcess, ann: &Person, bob: &Person) -> Vec<u
         ("POST", sealed, format!("authorization: PrivateToken {ann}\r\n"), lookup(bob)),
         ("POST", sealed, token, format!("{{{bob}")),
         ("GET", &format!("/v1/inbox?after={ann}&limit=1"), cookie.clone(), String::new()),
-        ("DELETE", &format!("/v1/inbox/{ann}"), cookie + &origin, String::new()),
+        ("DELETE", &format!("/v1/inbox/{ann}"), cookie.clone() + &origin, String::new()),
+        ("PATCH", &format!("/v1/devices/{ann}"), cookie.clone() + &origin, String::new()),
+        ("DELETE", &format!("/v1/devices/{TOKEN}"), cookie.clone() + &origin, String::new()),
+        ("DELETE", &unknown_device, cookie.clone() + &origin + &touch, unknown_field.clone()),
+        ("PUT", "/v1/session-keys", cookie.clone() + &origin, unknown_field.clone()),
+        ("POST", "/v1/touch", cookie + &origin, unknown_field.clone()),
         ("GET", &format!("/{ann}"), String::new(), String::new()),
     ];
     let mut answers = Vec::new();

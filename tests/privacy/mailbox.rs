@@ -5,7 +5,8 @@ use super::{
     search::{Needle, Search},
 };
 use crate::support::{
-    databases::on_both_engines, person::Person, process::ServerProcess, raw_letter::RawLetter,
+    databases::on_both_engines, member::now, mint::Mint, person::Person, process::ServerProcess,
+    raw_letter::RawLetter,
 };
 use letterbox::{
     client::Link,
@@ -50,8 +51,9 @@ on_both_engines! {
             _ => None,
         });
         let (link, rng) = (Link::new(server.server()), &mut StdRng::seed_from_u64(3));
+        let mint = Mint::open(&db, now()).await;
         for id in planted {
-            let answer = RawLetter::new(&bob.phone, id, rng).post(&link).await;
+            let answer = RawLetter::new(&bob.phone, id, &mint, rng).post(&link).await;
             assert_eq!(answer.expect("an answer").status, 202);
         }
         let found = found_in_mailbox(&db, &needles).await;
@@ -103,7 +105,7 @@ async fn assert_no_row_joins(db: &Db, one: &[Needle], other: &[Needle]) {
 }
 
 /// Without what both have in common, such as an authenticator's model.
-fn distinct(mine: &[Needle], theirs: &[Needle]) -> Vec<Needle> {
+pub(super) fn distinct(mine: &[Needle], theirs: &[Needle]) -> Vec<Needle> {
     let shared = |needle: &&Needle| theirs.iter().any(|other| other.equals(needle));
     mine.iter().filter(|needle| !shared(needle)).cloned().collect()
 }

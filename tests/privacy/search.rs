@@ -41,6 +41,15 @@ impl Needle {
         Self { what: what.into(), value: Value::Number(number) }
     }
 
+    /// The value as bytes, in its plainest form.
+    pub(super) fn raw(&self) -> Vec<u8> {
+        match &self.value {
+            Value::Phone(text) | Value::Text(text) => text.as_bytes().to_vec(),
+            Value::Bytes(bytes) => bytes.clone(),
+            Value::Number(number) => number.to_be_bytes().to_vec(),
+        }
+    }
+
     /// Whether the other stands for the same value.
     pub(super) fn equals(&self, other: &Self) -> bool {
         self.value == other.value
@@ -134,7 +143,10 @@ impl Forms {
                 // Only the letters that depend on nothing before or after the value.
                 let (from, to) = ((offset * 8).div_ceil(6), padded.len() * 8 / 6);
                 let encoded = alphabet.encode(&padded);
-                self.add(name, &spelled, encoded[from.min(to)..to].into());
+                // Five letters, of a number of four bytes, are found by chance in one run of fifty.
+                if to.saturating_sub(from) > 5 {
+                    self.add(name, &spelled, encoded[from..to].into());
+                }
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The real server on a free port, and a client that can say anything to it.
 
+use super::mint::Mint;
 use http_body_util::{BodyExt as _, Full};
 use hyper::{Method, Request, body::Bytes, header};
 use hyper_util::{
@@ -9,10 +10,12 @@ use hyper_util::{
 use letterbox::{
     clock::Clock,
     config::{Config, Flags},
+    db::Db,
     serve::{Running, Server},
     sms::{Gateway, TextMessage},
 };
-use letterbox_protocol::types::Phone;
+use letterbox_protocol::{tokens::Token, types::Phone};
+use rand::{SeedableRng as _, rngs::StdRng};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use tokio::sync::{Mutex, mpsc};
@@ -22,19 +25,44 @@ pub(crate) struct TestApp {
     pub(crate) running: Running,
     messages: Mutex<mpsc::UnboundedReceiver<TextMessage>>,
     client: Client<HttpConnector, Full<Bytes>>,
+    database: String,
+    clock: Clock,
 }
 
 impl TestApp {
     /// A server on this database, with these settings beside the defaults.
     pub(crate) async fn start(database: &str, settings: &[(&str, &str)]) -> Self {
+        Self::start_with_clock(database, settings, Clock::System).await
+    }
+
+    /// The same, by a clock that the test may bend.
+    pub(crate) async fn start_with_clock(
+        database: &str,
+        settings: &[(&str, &str)],
+        clock: Clock,
+    ) -> Self {
         let given = [("listen", "127.0.0.1:0"), ("database", database)];
         let flags = Flags::from_pairs(given.into_iter().chain(settings.iter().copied()));
         let config = Config::load(&flags, []).unwrap();
         let (sender, messages) = mpsc::unbounded_channel();
         let gateway = Some(Gateway::Handed(sender));
-        let server = Server::bind(config, Clock::System, gateway).await.unwrap();
+        let server = Server::bind(config, clock.clone(), gateway).await.unwrap();
         let client = Client::builder(TokioExecutor::new()).build_http();
-        Self { running: server.start(), messages: Mutex::new(messages), client }
+        let (messages, database) = (Mutex::new(messages), database.to_owned());
+        Self { running: server.start(), messages, client, database, clock }
+    }
+
+    /// This week's issuer key.
+    pub(crate) async fn mint(&self) -> Mint {
+        let db = Db::open(&self.database, &mut StdRng::seed_from_u64(0)).await.unwrap();
+        let mint = Mint::open(&db, self.clock.now()).await;
+        db.close().await;
+        mint
+    }
+
+    /// The good token that this number stands for.
+    pub(crate) async fn token(&self, n: u8) -> Token {
+        self.mint().await.token(n.into())
     }
 
     /// The origin as browsers write it.
@@ -91,8 +119,8 @@ impl Asking<'_> {
         }
     }
 
-    pub(crate) fn token(self, token: &str) -> Self {
-        self.header("authorization", &format!("PrivateToken token=\"{token}\""))
+    pub(crate) fn token(self, token: &Token) -> Self {
+        self.header("authorization", &token.to_header())
     }
 
     pub(crate) fn json(self, body: &impl Serialize) -> Self {

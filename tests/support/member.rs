@@ -2,16 +2,19 @@
 //! a test can do each step otherwise.
 
 use super::app::{Answer, Asking, TestApp};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hyper::Method;
 use letterbox::client::passkey::Authenticator;
 use letterbox_protocol::{
     device_list::DeviceList,
     keys::{ExchangeSecret, IdentitySecret, sign_messaging_key, sign_prekey},
     sealing,
+    touch::touch_digest,
     types::{Blob, Bytes, DeviceId, Phone, UnixTime},
     wire::{
         DeviceAnswer, DeviceChallenge, Envelope, ListedDevice, NewAccount, OneTimePrekey,
-        PublishKeys, SealedMessage, SessionKeyUpload, SignedDeviceList, SignedPrekey,
+        PublishKeys, SealedMessage, SessionKeyUpload, SignedDeviceList, SignedPrekey, StartTouch,
+        TOUCH_HEADER,
     },
 };
 use rand::{SeedableRng as _, rngs::StdRng};
@@ -88,6 +91,33 @@ impl<'a> Member<'a> {
         let answer = self.passkey.get(&options).unwrap();
         let signed_in = self.post("/v1/passkeys/login/finish", &answer).await;
         assert_eq!(signed_in.status, 200, "{signed_in:?}");
+    }
+
+    /// The value of the touch header for this request, made with this member's passkey.
+    pub(crate) async fn touch(&mut self, method: &Method, path: &str, body: &[u8]) -> String {
+        let digest = touch_digest(method.as_str(), path, body);
+        let options: Value = self.post("/v1/touch", &StartTouch { digest }).await.read();
+        let mut assertion = self.passkey.get(&options).unwrap();
+        assertion.as_object_mut().unwrap().remove("clientExtensionResults");
+        URL_SAFE_NO_PAD.encode(assertion.to_string())
+    }
+
+    /// A request that needs a touch, with one. `None` is no body.
+    pub(crate) async fn send_touched(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Option<&impl serde::Serialize>,
+    ) -> Answer {
+        let bytes = body.map_or(Vec::new(), |body| serde_json::to_vec(body).unwrap());
+        let touch = self.touch(&method, path, &bytes).await;
+        let asking = self.app.request(method, path).header(TOUCH_HEADER, &touch);
+        let asking = asking.cookie(self.cookie.as_deref());
+        let asking = match body {
+            Some(_) => asking.header("content-type", "application/json").bytes(bytes),
+            None => asking,
+        };
+        self.keep_cookie(asking.send().await)
     }
 
     /// Proves the device key.
@@ -188,13 +218,8 @@ pub(crate) fn letter(to: &Member<'_>, n: u8, with_envelope: bool) -> SealedMessa
     }
 }
 
-/// A token that this number stands for.
-pub(crate) fn token(n: u8) -> String {
-    Bytes([n; 32]).to_text()
-}
-
 /// Sends a letter with a token of its own.
 pub(crate) async fn deliver(app: &TestApp, message: &SealedMessage) -> Answer {
-    let token = Bytes::<32>([message.message_id.0[0]; 32]).to_text();
+    let token = app.token(message.message_id.0[0]).await;
     app.post("/v1/sealed/messages").origin(None).token(&token).json(message).send().await
 }

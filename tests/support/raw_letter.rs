@@ -1,9 +1,10 @@
 //! Letters that nobody can open, sent without an engine.
 
+use super::mint::Mint;
 use letterbox::client::{Answer, CallError, Link};
 use letterbox_protocol::{
-    types::{Blob, Bytes, MessageId, Phone},
-    wire::{SealedMessage, TOKEN_SCHEME},
+    types::{Blob, MessageId, Phone},
+    wire::SealedMessage,
 };
 use rand::{RngExt as _, rngs::StdRng};
 
@@ -16,7 +17,7 @@ pub(crate) struct RawLetter {
 
 impl RawLetter {
     /// For a mailbox whose device list has version 1.
-    pub(crate) fn new(to: &Phone, message_id: MessageId, rng: &mut StdRng) -> Self {
+    pub(crate) fn new(to: &Phone, message_id: MessageId, mint: &Mint, rng: &mut StdRng) -> Self {
         let mut content = vec![0; 1024];
         rng.fill(&mut content[..]);
         let message = SealedMessage {
@@ -28,8 +29,7 @@ impl RawLetter {
             session_keys: None,
         };
         let body = serde_json::to_string(&message).expect("JSON");
-        let token = Bytes::<32>::random(rng).to_text();
-        let authorization = format!("{TOKEN_SCHEME} token=\"{token}\"");
+        let authorization = mint.token(rng.random()).to_header();
         Self { message_id, body, authorization }
     }
 

@@ -2,12 +2,18 @@
 
 use std::process::{Command, Output};
 
-const LETTERS: [&str; 5] = [
-    "Shall we meet on Friday?",
-    "Gladly, at eight.",
-    "Can you bring the maps?",
-    "Hello Ben, it is Chloe.",
-    "Hello Chloe! Good to hear from you.",
+/// What is written, and how often it is shown: once as written, and once by each device that reads it
+/// or shows it too.
+const LETTERS: [(&str, usize); 9] = [
+    ("Shall we meet on Friday?", 2),
+    ("Gladly, at eight.", 2),
+    ("Can you bring the maps?", 2),
+    ("Hello Ben, it is Chloe.", 2),
+    ("Hello Chloe! Good to hear from you.", 2),
+    ("Do you get this twice?", 3),
+    ("On both, and once on each.", 3),
+    ("Bring a coat.", 3),
+    ("I will, thank you.", 3),
 ];
 
 fn demo(width: &str, temporary: Option<&str>) -> Output {
@@ -26,8 +32,8 @@ fn the_demo_shows_what_each_saw_beside_the_rows_in_the_width_it_is_given() {
         let text = String::from_utf8(output.stdout).expect("text");
         assert!(output.status.success(), "{text}");
         assert!(text.lines().all(|line| line.chars().count() <= width), "{text}");
-        for letter in LETTERS {
-            assert_eq!(text.matches(letter).count(), 2, "written and read: {letter}");
+        for (letter, times) in LETTERS {
+            assert_eq!(text.matches(letter).count(), times, "written and shown: {letter}");
         }
         let phones: Vec<&str> = text.lines().filter(|line| line.contains("_phone ")).collect();
         assert!(!phones.is_empty(), "the waiting letters are shown");

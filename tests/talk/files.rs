@@ -30,7 +30,7 @@ on_both_engines! {
         bob_device.write(letter.contact, "meanwhile").await.expect("written");
 
         let mut device = open(&ann);
-        device.sign_in(&mut ann.passkey).await.expect("signed in");
+        device.sign_in(&ann.passkey).await.expect("signed in");
         device.received("meanwhile").await.expect("received");
         device.write(contact, "after").await.expect("written");
         bob_device.received("after").await.expect("received");

@@ -1,7 +1,10 @@
 //! Tests: two native clients talk through the real server over TCP.
 
 mod demo;
+pub(crate) mod devices;
 mod files;
+mod linking;
+mod recovery;
 mod sessions;
 
 use crate::support::{

@@ -34,17 +34,17 @@ on_both_engines! {
         device.sent(letter).await.expect("sealed requests need no session");
         bob_device.received("without a session").await.expect("received");
         bob_device.write(first.contact, "an answer").await.expect("written");
-        device.sign_in(&mut ann.passkey).await.expect("signed in");
+        device.sign_in(&ann.passkey).await.expect("signed in");
         device.received("an answer").await.expect("received");
     }
 
     async fn somebody_elses_passkey_does_not_make_a_vault_theirs(db) {
         let server = ServerProcess::start(&db.url, &[]).await;
         let (mut ann, device) = Person::sign_up(&server, "+4915112345601", 1).await;
-        let (mut bob, _bob_device) = Person::sign_up(&server, "+33612345602", 2).await;
+        let (bob, _bob_device) = Person::sign_up(&server, "+33612345602", 2).await;
         drop(device);
         let mut device = ann.open();
-        let refused = device.sign_in(&mut bob.passkey).await;
+        let refused = device.sign_in(&bob.passkey).await;
         assert!(matches!(refused, Err(ClientError::DeviceUnknown)), "{refused:?}");
     }
 }

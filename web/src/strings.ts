@@ -1,66 +1,17 @@
-/** Every text that a person reads, and how times and numbers are written. English only, so far. */
+/** Every text that a person reads; longer ones by subject in `strings/`. English only, so far. */
 import type { FailReason, WaitReason } from './engine.ts'
+import * as devices from './strings/devices.ts'
+import { disclosure } from './strings/disclosure.ts'
+import * as entry from './strings/entry.ts'
+import { count, LANGUAGE, number, pause, times } from './strings/times.ts'
 
-/** The language of the texts: what `lang` says, and what Intl is asked for. */
-export const LANGUAGE = 'en'
-
-const locales = [globalThis.navigator?.language, LANGUAGE].filter((tag) => tag?.startsWith(LANGUAGE))
-const clock = new Intl.DateTimeFormat(locales, { hour: 'numeric', minute: '2-digit' })
-const weekday = new Intl.DateTimeFormat(locales, { weekday: 'short' })
-const shortDay = new Intl.DateTimeFormat(locales, { day: 'numeric', month: 'short' })
-const longDay = new Intl.DateTimeFormat(locales, { weekday: 'long', day: 'numeric', month: 'long' })
-const longDayAndYear = new Intl.DateTimeFormat(locales, { day: 'numeric', month: 'long', year: 'numeric' })
-const fullTime = new Intl.DateTimeFormat(locales, { dateStyle: 'full', timeStyle: 'short' })
-const relative = new Intl.RelativeTimeFormat(locales, { numeric: 'auto' })
-const plural = new Intl.PluralRules(locales)
-const number = new Intl.NumberFormat(locales)
-
-const DAY = 86_400_000
-
-function midnight(at: number): number {
-  return new Date(at).setHours(0, 0, 0, 0)
-}
-
-function daysAgo(at: number, now: number): number {
-  return Math.round((midnight(now) - midnight(at)) / DAY)
-}
-
-function count(n: number, one: string, other: string): string {
-  return `${number.format(n)} ${plural.select(n) === 'one' ? one : other}`
-}
-
-function sentenceCase(text: string): string {
-  return text.charAt(0).toLocaleUpperCase(LANGUAGE) + text.slice(1)
-}
-
-/** When something was, in the words that fit the place. */
-export const times = {
-  /** For a letter: the time of day. */
-  clock: (at: number) => clock.format(at),
-  /** For a tooltip. */
-  full: (at: number) => fullTime.format(at),
-  /** For the conversation list: a time today, a weekday this week, else a date. */
-  brief(at: number, now: number): string {
-    const days = daysAgo(at, now)
-    if (days <= 0) return clock.format(at)
-    return days < 7 ? weekday.format(at) : shortDay.format(at)
-  },
-  /** For the line between two days of a thread. */
-  day(at: number, now: number): string {
-    const days = daysAgo(at, now)
-    if (days >= 0 && days < 2) return sentenceCase(relative.format(-days, 'day'))
-    return days < 300 ? longDay.format(at) : longDayAndYear.format(at)
-  },
-}
-
-/** How long somebody is asked to wait. */
-function pause(seconds: number): string {
-  return seconds < 90
-    ? count(Math.max(seconds, 1), 'second', 'seconds')
-    : count(Math.ceil(seconds / 60), 'minute', 'minutes')
-}
+export { LANGUAGE, times }
 
 export const strings = {
+  ...devices,
+  ...entry,
+  disclosure,
+
   name: 'letterbox',
   title: (unread: number) => (unread > 0 ? `(${number.format(unread)}) letterbox` : 'letterbox'),
   back: 'Back',
@@ -70,7 +21,7 @@ export const strings = {
   reload: 'Reload',
 
   /** What the pane beside the list holds. */
-  pane: { conversation: 'Conversation', new: 'New conversation', settings: 'Settings' } as Record<
+  pane: { conversation: 'Conversation', safety: 'Safety number', new: 'New conversation' } as Record<
     string,
     string
   >,
@@ -95,6 +46,7 @@ export const strings = {
     ],
     signUp: 'Create a mailbox',
     signIn: 'I have one already',
+    link: 'Link this browser to an account',
   },
 
   signUp: {
@@ -134,15 +86,6 @@ export const strings = {
     busy: 'Waiting for your passkey…',
   },
 
-  notADevice: {
-    heading: 'This browser is not a device yet',
-    text: 'Your passkey is right, but your keys and letters are not in this browser: they were made on another device or in another profile, or the browser has cleared them.',
-    promise: 'Nothing was published, and no letter was fetched. Your other devices go on as before.',
-    advice:
-      'Open letterbox in the browser where you signed up. Adding a second device, and getting an account back after its storage was lost, are not in this version.',
-    signOut: 'Sign out',
-  },
-
   unlock: {
     heading: 'Your mailbox is locked',
     text: 'The letters kept in this browser open with your passkey.',
@@ -163,6 +106,7 @@ export const strings = {
     emptyHeading: 'No letters yet',
     emptyText: 'Write to somebody by phone number, or give yours to a friend.',
     newer: 'Needs a newer version',
+    identityChanged: 'Safety number changed',
   },
 
   start: {
@@ -171,6 +115,8 @@ export const strings = {
     hint: 'With the country code. The server is asked for the mailbox’s keys, without being told who asks.',
     action: 'Find',
     busy: 'Looking…',
+    waits:
+      'Waiting for stamps: none are left just now, and the search goes on by itself with the next ones. You may leave this page.',
     missing: (phone: string) =>
       `Nobody has a mailbox under ${phone} here. Check the number, or ask them to sign up.`,
     unreachable: 'The server was not reached. Try again when you are online.',
@@ -190,8 +136,7 @@ export const strings = {
     letters: 'Letters',
     gone: 'This conversation is not on this device.',
     newer: 'This letter needs a newer version of the page. It is kept.',
-    identityChanged:
-      'The server now gives another identity for this person. Nothing is sent until that is cleared up. They may have begun anew; ask them by another way.',
+    identityChanged: 'Their safety number changed here.',
     you: 'You',
     deleteLetter: 'Delete',
     deleteLetterOf: (at: string) => `Delete the letter of ${at}`,
@@ -201,6 +146,8 @@ export const strings = {
   states: {
     sending: 'Sending',
     sent: 'Sent',
+    delivered: 'Delivered',
+    read: 'Read',
     waiting: 'Waiting',
     failed: 'Not sent',
     wait: {
@@ -208,6 +155,8 @@ export const strings = {
       mailbox_full: 'Waiting: their mailbox is full',
       too_many_requests: 'Waiting: the server asks for a pause',
       list_moving: 'Waiting: their devices are changing',
+      identity_changed: 'Waiting: their safety number changed, and you had verified it',
+      no_tokens: 'Waiting for stamps: none are left just now, and it goes out by itself with the next ones',
     } satisfies Record<WaitReason, string>,
     fail: {
       no_such_mailbox: 'Not sent: this number has no mailbox any more',
@@ -215,6 +164,38 @@ export const strings = {
       keys_refused: 'Not sent: their keys could not be trusted',
       refused: 'Not sent: the server refused it',
     } satisfies Record<FailReason, string>,
+  },
+
+  safety: {
+    changed: (name: string) =>
+      `${name} has a new safety number: they may have begun anew, or somebody else may be answering. Compare it when you can.`,
+    changedAfterVerification: (name: string) =>
+      `${name} has another safety number than the one you verified. Nothing is sent or taken until you decide. Ask them by another way whether they began anew.`,
+    understood: 'Understood',
+    goOn: 'Go on with the new number',
+    heading: 'Safety number',
+    with: (name: string) => `With ${name}`,
+    text: (name: string) =>
+      `Compare these digits with ${name}, side by side or on a call. If both see the same, nobody stands between you.`,
+    number: 'Safety number',
+    qr: 'QR code of the safety number, to be scanned by the other side',
+    scan: 'Scan their code',
+    same: 'The codes are the same.',
+    different:
+      'That is another safety number. Somebody may stand between you, or one of you has an old page open.',
+    notOne: 'That is no safety number of letterbox.',
+    mark: 'Mark as verified',
+    unmark: 'Remove the mark',
+    verified: 'Verified',
+    verifiedText: 'You compared this number and marked it as verified.',
+    unverifiedText: 'You have not compared it yet.',
+    compare: 'Compare safety numbers',
+    unknown: 'There is no safety number yet: the keys of one of you are not known here.',
+    askHeading: 'Send it all the same?',
+    ask: (name: string) =>
+      `${name} has another safety number than the one you verified. If somebody else is answering in their place, they could read this.`,
+    sendAnyway: 'Send it to the new number',
+    dontSend: 'Do not send',
   },
 
   composer: {
@@ -238,14 +219,14 @@ export const strings = {
   contact: {
     heading: 'About this conversation',
     name: 'Your name for them',
-    nameHint: 'Only this device knows it.',
+    nameHint: 'Only your own devices know it.',
     save: 'Save',
     saved: 'Saved.',
     block: 'Block',
     blockHint: 'Their letters will be thrown away unread. They are not told.',
     unblock: 'Unblock',
     remove: 'Delete conversation',
-    removeHint: 'Its letters go from this device for good.',
+    removeHint: 'Its letters go from your devices for good.',
     removeSure: 'Delete it for good',
   },
 
@@ -272,8 +253,9 @@ export const strings = {
     blocked: 'Blocked people',
     noneBlocked: 'Nobody.',
     unblock: (name: string) => `Unblock ${name}`,
-    signOut: 'Sign out',
-    signOutHint: 'Your letters stay in this browser, sealed. Signing in needs your passkey.',
+    receipts: 'Receipts',
+    receiptsSwitch: 'Tell people that their letters arrived and were read',
+    receiptsHint: 'Never told to people you have not accepted, and at a random time, not at once.',
   },
 
   connection: {
@@ -282,7 +264,7 @@ export const strings = {
     signIn: 'Your sign-in has run out. Letters can go out, and none can come in.',
     signInAction: 'Sign in',
     deviceUnknown:
-      'The server does not know this device any more. Your letters are still here, and no new ones can come in.',
+      'This device was removed from its account, or the account is gone. Your letters are still here to read. No new ones can come in, and none can go out.',
     keysAltered:
       'The server hands out other keys for this device than it published, so somebody could read new letters to you in your place. Ask whoever runs the server, and have people write to you another way until this message goes.',
     outdated: 'This page is older than its server.',

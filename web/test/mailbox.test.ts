@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { type ContactView, type LetterView, TEXT_LIMIT } from '../src/engine.ts'
 import { applied } from '../src/ui/mailbox.ts'
 import { withEvent, withLetters } from '../src/ui/thread-letters.ts'
-import type { State } from '../src/worker/messages.ts'
+import type { Open } from '../src/worker/messages.ts'
 import { events, inputs, requests, snapshot, textLimit } from './fixtures/samples.ts'
 
 function letter(id: string, at: number, contact = 'c'): LetterView {
@@ -27,15 +27,25 @@ function contact(id: string, at: number): ContactView {
     standing: 'accepted',
     unread: 0,
     last,
-    identity_changed: false,
+    safety: 'unverified',
+    safety_number: '',
+    safety_code: '',
   }
 }
 
-const open: State & { phase: 'open' } = {
+const open: Open = {
   phase: 'open',
   credentialId: 'x',
   account: null,
   contacts: [],
+  devices: [],
+  keys: null,
+  link: null,
+  reset_ends_at: null,
+  outdated: false,
+  touch: null,
+  historyReceived: null,
+  historySent: null,
   connection: 'online',
   storage: 'ok',
   keysAltered: false,
@@ -67,6 +77,20 @@ test('keys that the server altered are told of until it serves the right ones', 
   expect(altered.keysAltered).toBe(true)
   expect(applied(altered, { type: 'caught_up' }).keysAltered).toBe(true)
   expect(applied(altered, { type: 'keys_intact' }).keysAltered).toBe(false)
+})
+
+test('devices, keys, links and waiting periods follow the engine', () => {
+  const [device] = snapshot.devices
+  let state = applied(open, { type: 'devices', devices: snapshot.devices })
+  state = applied(state, { type: 'link', link: { state: 'searching' } })
+  state = applied(state, { type: 'reset', ends_at: 7 })
+  state = applied(state, { type: 'vault_outdated' })
+  expect(state.devices[0]).toEqual(device)
+  expect(state).toMatchObject({ link: { state: 'searching' }, reset_ends_at: 7, outdated: true })
+  if (!snapshot.account) throw new Error('the sample has an account')
+  state = applied(state, { type: 'recovered', account: snapshot.account })
+  state = applied(state, { type: 'reset', ends_at: null })
+  expect(state).toMatchObject({ account: snapshot.account, outdated: false, reset_ends_at: null })
 })
 
 test('the composer knows how long a letter the engine takes', () => {

@@ -2,6 +2,7 @@ import { afterEach, expect, test, vi } from 'vitest'
 import type { EngineRequest } from '../src/engine.ts'
 import { Backoff } from '../src/net/backoff.ts'
 import { send } from '../src/net/engine-request.ts'
+import { Live } from '../src/net/live.ts'
 
 afterEach(() => {
   vi.unstubAllGlobals()
@@ -14,6 +15,7 @@ const request: EngineRequest = {
   path: '/v1/sealed/lookup',
   authorization: 'PrivateToken token="t"',
   body: '{}',
+  touch: false,
 }
 
 test('pauses double up to the longest, and are drawn from their upper half', () => {
@@ -44,6 +46,54 @@ test('an account request carries the session and no token', async () => {
   vi.stubGlobal('fetch', fetch)
   await send({ ...request, half: 'account', method: 'GET', authorization: null, body: null })
   expect(fetch.mock.calls[0]?.[1]).toMatchObject({ credentials: 'same-origin', headers: {} })
+})
+
+test('a touch goes with the request that it was given for', async () => {
+  const fetch = vi.fn(async (_path: string, _init: RequestInit) => new Response('', { status: 204 }))
+  vi.stubGlobal('fetch', fetch)
+  await send({ ...request, half: 'account', authorization: null, touch: true }, 'assertion')
+  expect(fetch.mock.calls[0]?.[1].headers).toEqual({
+    'Letterbox-Touch': 'assertion',
+    'Content-Type': 'application/json',
+  })
+})
+
+test('a device that was revoked does not connect again; one that lost its connection does', () => {
+  vi.useFakeTimers()
+  const sockets: EventTarget[] = []
+  class Socket extends EventTarget {
+    constructor() {
+      super()
+      sockets.push(this)
+    }
+    close() {}
+  }
+  vi.stubGlobal('WebSocket', Socket)
+  const heard: string[] = []
+  const note = (what: string) => () => void heard.push(what)
+  const live = new Live({
+    opened: note('opened'),
+    frame: note('frame'),
+    closed: note('closed'),
+    revoked: note('revoked'),
+    stuck: note('stuck'),
+  })
+  const end = (code: number) => {
+    sockets.at(-1)?.dispatchEvent(new Event('open'))
+    sockets.at(-1)?.dispatchEvent(Object.assign(new Event('close'), { code }))
+  }
+  live.open()
+  end(1006)
+  vi.advanceTimersByTime(60_000)
+  expect(sockets).toHaveLength(2)
+  end(4403)
+  vi.advanceTimersByTime(600_000)
+  expect(sockets).toHaveLength(2)
+  expect(heard).toEqual(['opened', 'closed', 'opened', 'closed', 'revoked'])
+  live.open()
+  expect(sockets).toHaveLength(3)
+  live.close()
+  vi.useRealTimers()
 })
 
 test('an answer comes back with its status, patience and body', async () => {

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
 import { strings, times } from '../src/strings.ts'
-import { hrefOf, parseRoute } from '../src/ui/route.ts'
+import { comparison } from '../src/ui/conversation/safety.tsx'
+import { parseRoute } from '../src/ui/route.ts'
+import { hex } from '../src/ui/settings/keys.tsx'
 import { deviceName } from '../src/ui/sign/device-name.ts'
 
 const noon = new Date(2026, 5, 17, 12, 0).getTime()
@@ -26,12 +28,31 @@ test('counts are in the right number', () => {
   expect(strings.title(3)).toBe('(3) letterbox')
 })
 
-test('addresses and screens belong together', () => {
-  const contact = 'AQEBAQEBAQEBAQEBAQEBAQ'
-  for (const route of [{ at: 'home' }, { at: 'settings' }, { at: 'conversation', contact }] as const) {
-    expect(parseRoute(hrefOf(route))).toEqual(route)
-  }
+test('anything that is no address is home', () => {
   expect(parseRoute('#/with/<script>')).toEqual({ at: 'home' })
+  expect(parseRoute('#/nowhere')).toEqual({ at: 'home' })
+})
+
+test('what the server knows has an address, and a file named after the number', () => {
+  expect(parseRoute('#/disclosure')).toEqual({ at: 'disclosure' })
+  expect(strings.disclosure.file('+4915112345678')).toBe('letterbox-4915112345678.json')
+  expect(strings.disclosure.rows(1)).toBe('1 row')
+})
+
+test('a countdown is told in minutes and seconds, and never below nothing', () => {
+  expect(times.left(599_001)).toBe('10:00')
+  expect(times.left(61_000)).toBe('1:01')
+  expect(times.left(-5)).toBe('0:00')
+})
+
+test('a scanned safety number is the one shown, another, or none', () => {
+  expect(comparison('letterbox-safety:2:AA', 'letterbox-safety:2:AA')).toBe(strings.safety.same)
+  expect(comparison('letterbox-safety:2:AB', 'letterbox-safety:2:AA')).toBe(strings.safety.different)
+  expect(comparison('https://example.org/', 'letterbox-safety:2:AA')).toBe(strings.safety.notOne)
+})
+
+test('a fingerprint is shown in hexadecimal digits', () => {
+  expect(hex('AQL_-g')).toBe('0102fffa')
 })
 
 test('a device is called after its browser and system', () => {

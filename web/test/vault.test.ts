@@ -74,6 +74,27 @@ test('a thread is read newest first, page by page, without another thread’s le
   expect(second.map(([name]) => name)).toEqual(['letter/a/3', 'letter/a/2', 'letter/a/1'])
 })
 
+test('letters are read on in key order by size, one at least, over all threads', async () => {
+  const vault = await open()
+  const writes = [1, 2, 3].map((n) => [`letter/a/${n}`, bytes(n, n)] as [string, Uint8Array<ArrayBuffer>])
+  await vault.commit([['account', bytes(9)], ...writes, ['letter/b/1', bytes(4)], ['z', bytes(9)]], null, 0)
+  // Two bytes and a tag of sixteen each.
+  const first = await vault.readForward('letter/', null, 40)
+  expect(first.records.map(([name]) => name)).toEqual(['letter/a/1', 'letter/a/2'])
+  expect(first.next).toBe('letter/a/2')
+  const second = await vault.readForward('letter/', first.next, 1)
+  expect(second).toEqual({ records: [['letter/a/3', bytes(3, 3)]], next: 'letter/a/3' })
+  const third = await vault.readForward('letter/', second.next, 9_999)
+  expect(third).toEqual({ records: [['letter/b/1', bytes(4)]], next: null })
+  expect(await vault.readForward('letter/', 'letter/b/1', 9_999)).toEqual({ records: [], next: null })
+})
+
+test('records asked for by key come as far as they exist', async () => {
+  const vault = await open()
+  await vault.commit([['letter/a/1', bytes(1)]], null, 0)
+  expect(await vault.readKeys(['letter/a/0', 'letter/a/1'])).toEqual([['letter/a/1', bytes(1)]])
+})
+
 test('a writer that was taken over from commits nothing more', async () => {
   const old = await open()
   const young = await open()

@@ -1,19 +1,20 @@
 //! The account: its keys, how they come to be, and their first publication.
 
 use super::interface::{AccountView, Event};
+use super::own_list::OwnList;
 use super::purpose::Purpose;
-use super::records::{Record, RecordKey, Records};
+use super::records::{Record, RecordKey};
 use super::requests::{Answer, Method};
 use super::turn::Turn;
-use crate::device_list::DeviceList;
+use crate::account_keys::MessagingSecret as SharedSecret;
 use crate::device_name::seal_name;
 use crate::handshake::Party;
 use crate::keys::{ExchangeSecret, IdentitySecret, sign_messaging_key, sign_prekey};
 use crate::limits::ONE_TIME_PREKEYS;
-use crate::types::{Blob, DeviceId, Key, Phone, Signature, UnixTime};
+use crate::types::{Blob, DeviceId, Phone, Signature, UnixTime};
 use crate::wire::{
     Account as SessionAccount, ListedDevice, NewAccount, OneTimePrekey, PublishKeys,
-    SignedDeviceList, SignedMessagingKey, SignedPrekey, problems,
+    SignedMessagingKey, SignedPrekey, problems,
 };
 use minicbor::{Decode, Encode};
 
@@ -91,6 +92,24 @@ impl Record for MessagingSecret {
 impl MessagingSecret {
     pub(super) fn key(version: u32) -> RecordKey<Self> {
         RecordKey::of(&[&format!("{version:08x}")])
+    }
+
+    /// As siblings tell it each other.
+    pub(super) fn shared(&self) -> SharedSecret {
+        let Self { secret, key_version, created_at, .. } = self;
+        let (key_version, created_at) = (*key_version, *created_at);
+        SharedSecret { secret: secret.clone(), key_version, created_at }
+    }
+
+    /// As a sibling told it, or a capsule. The signature is the same wherever it is made.
+    pub(super) fn of_shared(
+        shared: SharedSecret,
+        identity: &IdentitySecret,
+        phone: &Phone,
+    ) -> Self {
+        let signature = shared.signed(identity, phone).signature;
+        let SharedSecret { key_version, created_at, secret } = shared;
+        Self { secret, key_version, created_at, signature }
     }
 
     /// The public half as it was published.
@@ -174,39 +193,6 @@ impl Record for PrekeyIds {
     const KIND: &'static str = "prekey-ids";
 }
 
-/// A device list of one's own: `own-list/<version, 16 hex digits>`. Lists that letters may still
-/// be made for are kept; the newest published one goes into envelopes.
-#[derive(Clone, Encode, Decode)]
-#[cbor(map)]
-pub(super) struct OwnList {
-    #[n(0)]
-    pub(super) list: SignedDeviceList,
-    /// Whether the server has taken it.
-    #[n(1)]
-    pub(super) published: bool,
-}
-
-impl Record for OwnList {
-    const KIND: &'static str = "own-list";
-}
-
-impl OwnList {
-    pub(super) fn key(version: u64) -> RecordKey<Self> {
-        RecordKey::of(&[&format!("{version:016x}")])
-    }
-
-    /// The newest list that the server has taken.
-    pub(super) fn current(records: &Records) -> Option<SignedDeviceList> {
-        let lists = records.list::<Self>(&[]).into_iter().rev();
-        lists.map(|(_, own)| own).find(|own| own.published).map(|own| own.list)
-    }
-
-    /// The newest list that was signed here, whether or not the server is known to have it.
-    pub(super) fn newest(records: &Records) -> Option<SignedDeviceList> {
-        records.list::<Self>(&[]).pop().map(|(_, own)| own.list)
-    }
-}
-
 impl Turn<'_> {
     pub(super) fn account(&self) -> Option<Account> {
         self.records.get(&RecordKey::only())
@@ -228,7 +214,9 @@ impl Turn<'_> {
         };
         self.records.put(&RecordKey::only(), &account);
         let messaging_key = self.new_messaging_key(&account, 1);
-        let device_list = self.sign_list(&account, 1, messaging_key.public_key);
+        let devices = vec![account.listed()];
+        let device_list = self.sign_list(&account, 1, &messaging_key.public_key, devices);
+        self.keep_pending_list(&device_list);
         let signed_prekey = self.new_signed_prekey(&account);
         let (identity, name) = (&account.identity, &account.device_name);
         let sealed_name = seal_name(self.rng, identity, &account.phone, &account.device_id, name);
@@ -245,7 +233,7 @@ impl Turn<'_> {
     }
 
     /// An attempt that was refused leaves keys that nobody knows.
-    fn drop_unpublished(&mut self) {
+    pub(super) fn drop_unpublished(&mut self) {
         self.give_up(|purpose| *purpose == Purpose::CreateAccount);
         self.records.delete_all::<MessagingSecret>(&[]);
         self.records.delete_all::<SignedPrekeySecret>(&[]);
@@ -267,12 +255,28 @@ impl Turn<'_> {
     }
 
     pub(super) fn who_am_i_answered(&mut self, answer: &Answer) {
-        let here = self.account().map(|account| account.device_id);
+        if self.newcomer().is_some() {
+            return self.completion_settled(answer.read().as_ref());
+        }
+        let account = self.account();
+        let here = account.as_ref().map(|account| account.device_id);
+        if account.is_some_and(|account| account.published) {
+            return self.challenge_did_not_open(answer, here);
+        }
         match answer.read::<SessionAccount>() {
             Some(account) if Some(account.device_id) == here => {
                 self.account_published(account.device_session);
             }
             _ => self.account_refused(problems::PHONE_TAKEN.to_owned()),
+        }
+    }
+
+    /// The session is this device's, but the challenge was for another key: the device has begun
+    /// anew since this vault was written.
+    fn challenge_did_not_open(&mut self, answer: &Answer, here: Option<DeviceId>) {
+        match answer.read::<SessionAccount>() {
+            Some(session) if Some(session.device_id) == here => self.vault_is_outdated(),
+            _ => self.device_unknown(),
         }
     }
 
@@ -291,7 +295,7 @@ impl Turn<'_> {
     }
 
     /// Below 2^31 and not zero.
-    fn random_registration_id(&mut self) -> u32 {
+    pub(super) fn random_registration_id(&mut self) -> u32 {
         let mut bytes = [0; 4];
         self.rng.fill_bytes(&mut bytes);
         (u32::from_le_bytes(bytes) >> 1).max(1)
@@ -313,31 +317,8 @@ impl Turn<'_> {
         signed
     }
 
-    /// Signs a list of this one device and keeps it as not yet published.
-    pub(super) fn sign_list(
-        &mut self,
-        account: &Account,
-        version: u64,
-        messaging_key: Key,
-    ) -> SignedDeviceList {
-        let list = DeviceList::sign(
-            &account.identity,
-            &account.phone,
-            version,
-            self.time(),
-            &messaging_key,
-            vec![account.listed()],
-        );
-        let record = OwnList { list: list.clone(), published: false };
-        self.records.put(&OwnList::key(version), &record);
-        list
-    }
-
-    pub(super) fn list_published(&mut self, version: u64) {
-        let key = OwnList::key(version);
-        if let Some(own) = self.records.get(&key) {
-            self.records.put(&key, &OwnList { published: true, ..own });
-        }
+    pub(super) fn prekey_ids(&self) -> PrekeyIds {
+        self.records.get(&RecordKey::only()).unwrap_or_default()
     }
 
     pub(super) fn prekey_published(&mut self, id: u32) {

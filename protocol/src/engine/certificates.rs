@@ -19,6 +19,10 @@ pub(super) struct ServerRecord {
     pub(super) certificate_keys: Vec<Key>,
     #[n(1)]
     pub(super) epoch: String,
+    /// Tokens in a batch; 0 where the server has not said.
+    #[n(2)]
+    #[cbor(default)]
+    pub(super) tokens: u32,
 }
 
 impl Record for ServerRecord {
@@ -55,9 +59,12 @@ impl Turn<'_> {
 
     pub(super) fn server_info_answered(&mut self, answer: &Answer) {
         let Some(info) = answer.read::<ServerInfo>() else { return };
-        let record = ServerRecord { certificate_keys: info.certificate_keys, epoch: info.epoch };
+        let tokens = info.limits.tokens;
+        let (certificate_keys, epoch) = (info.certificate_keys, info.epoch);
+        let record = ServerRecord { certificate_keys, epoch, tokens };
         self.records.put(&RecordKey::only(), &record);
         self.memory.upkeep.server_known_at = Some(self.now);
+        self.settle_changed_keys();
         self.try_held_envelopes();
     }
 

@@ -51,6 +51,10 @@ pub(super) struct ChannelRecord {
     pub(super) channel: Channel,
     #[n(3)]
     pub(super) begun_at: UnixTime,
+    /// Its other end could not open what came in it: nothing more is sent.
+    #[n(4)]
+    #[cbor(default)]
+    pub(super) ended: bool,
 }
 
 impl Record for ChannelRecord {
@@ -80,8 +84,13 @@ impl Turn<'_> {
         if !peer.is(device) {
             return None;
         }
-        let id = *peer.channels.first()?;
-        let record: ChannelRecord = self.records.get(&ChannelRecord::key(id))?;
+        let identity = self.account()?.identity.public();
+        // Channels of the time before the own identity was replaced only receive.
+        let mut channels = peer.channels.iter();
+        let record = channels.find_map(|id| {
+            let record: Option<ChannelRecord> = self.records.get(&ChannelRecord::key(*id));
+            record.filter(|record| !record.ended && record.channel.own().identity_key == identity)
+        })?;
         let unanswered = !record.channel.is_answered();
         let stale = unanswered && self.time().since(record.begun_at) > UNANSWERED_LIFE;
         (!stale).then_some(record)
@@ -107,6 +116,23 @@ impl Turn<'_> {
         }
     }
 
+    /// Nothing more is sent in the channels to a device. They are kept for what comes in them.
+    pub(super) fn end_channels(&mut self, contact: ContactId, device: &DeviceId) {
+        let peer: Option<PeerDevice> = self.records.get(&PeerDevice::key(contact, device));
+        for id in peer.map(|peer| peer.channels).unwrap_or_default() {
+            let key = ChannelRecord::key(id);
+            if let Some(record) = self.records.get(&key) {
+                self.records.put(&key, &ChannelRecord { ended: true, ..record });
+            }
+        }
+    }
+
+    /// The devices of a contact with which there are channels.
+    pub(super) fn peer_devices(&self, contact: ContactId) -> Vec<DeviceId> {
+        let peers = self.records.list::<PeerDevice>(&[&contact.to_text()]).into_iter();
+        peers.filter_map(|(device, _)| device.parse().ok()).collect()
+    }
+
     /// Devices that their owner's newest list does not name any more.
     pub(super) fn drop_unlisted_devices(&mut self, contact: ContactId, list: &SignedDeviceList) {
         for (text, peer) in self.records.list::<PeerDevice>(&[&contact.to_text()]) {
@@ -119,6 +145,16 @@ impl Turn<'_> {
             }
             self.records.delete(&PeerDevice::key(contact, &device_id));
         }
+    }
+
+    /// A contact's identity key is another: nothing that was agreed under the old one goes on.
+    pub(super) fn drop_devices(&mut self, contact: ContactId) {
+        for (_, peer) in self.records.list::<PeerDevice>(&[&contact.to_text()]) {
+            for channel in peer.channels {
+                self.records.delete(&ChannelRecord::key(channel));
+            }
+        }
+        self.records.delete_all::<PeerDevice>(&[&contact.to_text()]);
     }
 
     /// Makes a channel the active one of its device: it is new, or has just received.

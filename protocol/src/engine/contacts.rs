@@ -1,14 +1,17 @@
 //! Contacts: who they are, how one stands with them, and what is unread.
 
-use super::interface::{ContactId, ContactView, Event, LetterId, Snapshot, Standing};
+use super::identities::Offered;
+use super::interface::{ContactId, ContactView, Event, LetterId, Millis, Snapshot, Standing};
 use super::letters::Letter;
 use super::lookup::CachedBundle;
 use super::outbound::OutSession;
-use super::outbox::{Outgoing, Sending};
+use super::outbox::Sending;
 use super::purpose::Purpose;
 use super::records::{Record, RecordKey, Records};
 use super::requests::Method;
+use super::sent::Sent;
 use super::turn::Turn;
+use crate::order::put_in_order;
 use crate::types::{DAY, Key, MessageId, Phone, UnixTime};
 use crate::wire::SignedDeviceList;
 use minicbor::{Decode, Encode};
@@ -32,8 +35,9 @@ pub(super) struct Contact {
     /// The newest device list that was checked; an older one is a rollback.
     #[n(4)]
     pub(super) list: Option<SignedDeviceList>,
+    /// The key is another than before, and the person has not said that they know.
     #[n(5)]
-    pub(super) identity_changed: bool,
+    pub(super) changed: bool,
     #[n(6)]
     pub(super) last: Option<Letter>,
     #[n(7)]
@@ -41,6 +45,21 @@ pub(super) struct Contact {
     /// The conversation was deleted, and nothing was written in it since.
     #[n(8)]
     pub(super) hidden: bool,
+    /// The safety number was compared.
+    #[n(9)]
+    #[cbor(default)]
+    pub(super) verified: bool,
+    /// The key that stands where the pinned one should, while a person has to decide.
+    #[n(10)]
+    pub(super) offered: Option<Offered>,
+    /// Keys that were pinned before, newest last.
+    #[n(11)]
+    #[cbor(default)]
+    pub(super) former: Vec<Key>,
+    /// When the list took another one's place, while devices that only that one named may have sent
+    /// something that has not been read.
+    #[n(12)]
+    pub(super) list_taken_at: Option<Millis>,
 }
 
 impl Record for Contact {
@@ -55,10 +74,14 @@ impl Contact {
             standing,
             identity,
             list: None,
-            identity_changed: false,
+            changed: false,
             last: None,
             unread: 0,
             hidden: false,
+            verified: false,
+            offered: None,
+            former: Vec::new(),
+            list_taken_at: None,
         }
     }
 
@@ -71,7 +94,8 @@ impl Contact {
         self.list.as_ref().map_or(0, |list| list.version)
     }
 
-    fn view(&self, id: ContactId) -> ContactView {
+    pub(super) fn view(&self, id: ContactId, records: &Records) -> ContactView {
+        let (safety_number, safety_code) = self.safety_number(id, records);
         ContactView {
             id,
             phone: self.phone.clone(),
@@ -79,7 +103,9 @@ impl Contact {
             standing: self.standing,
             unread: self.unread,
             last: self.last.as_ref().map(Letter::view),
-            identity_changed: self.identity_changed,
+            safety: self.safety(),
+            safety_number,
+            safety_code,
         }
     }
 }
@@ -118,14 +144,22 @@ pub(super) fn snapshot(records: &Records) -> Snapshot {
     let mut contacts: Vec<ContactView> = contacts(records)
         .into_iter()
         .filter(|(_, contact)| !contact.hidden)
-        .map(|(id, contact)| contact.view(id))
+        .map(|(id, contact)| contact.view(id, records))
         .collect();
     let newest = |contact: &ContactView| contact.last.as_ref().map(|letter| letter.at);
-    contacts.sort_by_key(|contact| std::cmp::Reverse(newest(contact)));
-    Snapshot { account: account.map(|account| account.view()), contacts }
+    put_in_order(&mut contacts, |contact| std::cmp::Reverse(newest(contact)));
+    Snapshot {
+        account: account.map(|account| account.view()),
+        contacts,
+        devices: Vec::new(),
+        keys: None,
+        link: None,
+        reset_ends_at: None,
+        outdated: false,
+    }
 }
 
-fn contacts(records: &Records) -> Vec<(ContactId, Contact)> {
+pub(super) fn contacts(records: &Records) -> Vec<(ContactId, Contact)> {
     let all = records.list::<Contact>(&[]).into_iter();
     all.filter_map(|(id, contact)| Some((id.parse().ok()?, contact))).collect()
 }
@@ -135,21 +169,29 @@ impl Turn<'_> {
         self.records.get(&Contact::key(id))
     }
 
+    pub(super) fn contacts(&self) -> Vec<(ContactId, Contact)> {
+        contacts(self.records)
+    }
+
     pub(super) fn contact_by_phone(&self, phone: &Phone) -> Option<(ContactId, Contact)> {
         contacts(self.records).into_iter().find(|(_, contact)| contact.phone == *phone)
     }
 
     /// Writes a contact, and shows it where a person would see the difference.
     pub(super) fn put_contact(&mut self, id: ContactId, contact: &Contact) {
-        let view = contact.view(id);
         let old = self.contact(id).filter(|old| !old.hidden);
+        let before = old.map(|old| old.view(id, self.records));
+        if !contact.hidden {
+            self.keep_fingerprint(id, contact);
+        }
+        let view = contact.view(id, self.records);
         self.records.put(&Contact::key(id), contact);
-        if !contact.hidden && old.is_none_or(|old| old.view(id) != view) {
+        if !contact.hidden && before.is_none_or(|before| before != view) {
             self.tell(Event::Contact { contact: view });
         }
     }
 
-    fn change_contact(&mut self, id: ContactId, change: impl FnOnce(&mut Contact)) {
+    pub(super) fn change_contact(&mut self, id: ContactId, change: impl FnOnce(&mut Contact)) {
         if let Some(mut contact) = self.contact(id) {
             change(&mut contact);
             self.put_contact(id, &contact);
@@ -172,6 +214,7 @@ impl Turn<'_> {
     pub(super) fn name_contact(&mut self, id: ContactId, name: String) {
         let name = name.trim().chars().take(NAME_CHARS).collect();
         self.change_contact(id, |contact| contact.name = name);
+        self.tell_contact(id);
     }
 
     pub(super) fn accept_contact(&mut self, id: ContactId) {
@@ -180,6 +223,7 @@ impl Turn<'_> {
                 contact.standing = Standing::Accepted;
             }
         });
+        self.tell_contact(id);
     }
 
     pub(super) fn block_contact(&mut self, id: ContactId, blocked: bool) {
@@ -188,68 +232,83 @@ impl Turn<'_> {
             (false, Standing::Blocked) => contact.standing = Standing::Accepted,
             (false, _) => {}
         });
+        self.tell_contact(id);
     }
 
-    /// Everything from this contact has been seen, which is between the person and this vault.
+    /// Everything from this contact has been seen, which is between the person, the account's other
+    /// devices and, where the person wants it, the contact.
     ///
-    /// The server is not told. `POST /v1/inbox/reads` is for an account's other devices, and a
-    /// request with the letters of one conversation would group the mailbox by sender; besides,
-    /// what the only device has acknowledged is gone from the mailbox. Once a list names several
-    /// devices, this is the place to put the letters' ids into a pool, from which they leave at
-    /// random times and mixed with those of other conversations.
+    /// The server is not told: a request to `POST /v1/inbox/reads` with the letters of one
+    /// conversation would group the mailbox by sender.
     pub(super) fn mark_read(&mut self, id: ContactId) {
+        let mut read = Vec::new();
         for (text, seen) in self.records.list::<Seen>(&[&id.to_text()]) {
             if seen.unread
                 && let Ok(letter) = text.parse()
             {
                 self.records.put(&Seen::key(id, letter), &Seen { unread: false, ..seen });
+                read.push(letter);
             }
         }
         self.change_contact(id, |contact| contact.unread = 0);
+        self.tell_read(id, &read);
     }
 
     pub(super) fn delete_letter(&mut self, id: ContactId, letter: LetterId, key: &str) {
         let here = format!("{}{}/", super::interface::LETTER_PREFIX, id.to_text());
+        let Some(contact) = self.contact(id) else { return };
         if !key.starts_with(&here) || !key.ends_with(&letter.to_text()) {
             return;
         }
         self.forget_outgoing(id, letter);
+        let seen: Option<Seen> = self.records.get(&Seen::key(id, letter));
+        if let Some(message_id) = seen.and_then(|seen| seen.message_id) {
+            let path = format!("/v1/inbox/{}", message_id.to_text());
+            self.ask(Purpose::Mailbox, Method::Delete, path, None);
+        }
+        self.remove_letter(id, letter, key.to_owned());
+        self.tell_deleted(&contact.phone, letter);
+    }
+
+    /// Takes a letter out of this vault.
+    pub(super) fn remove_letter(&mut self, id: ContactId, letter: LetterId, key: String) {
         let seen_key = Seen::key(id, letter);
-        if let Some(seen) = self.records.get(&seen_key) {
-            if let Some(message_id) = seen.message_id {
-                let path = format!("/v1/inbox/{}", message_id.to_text());
-                self.ask(Purpose::Mailbox, Method::Delete, path, None);
-            }
+        if let Some(seen) = self.records.get::<Seen>(&seen_key) {
             self.records.put(&seen_key, &Seen { unread: false, ..seen.clone() });
             self.change_contact(id, |contact| {
                 contact.unread = contact.unread.saturating_sub(u32::from(seen.unread));
             });
         }
-        self.delete_letter_record(key.to_owned());
+        self.records.delete(&Sent::key(id, letter));
+        self.delete_letter_record(key);
         self.change_contact(id, |contact| {
             contact.last.take_if(|last| last.id == letter);
         });
         self.tell(Event::LetterRemoved { contact: id, letter });
     }
 
+    pub(super) fn delete_conversation(&mut self, id: ContactId) {
+        let Some(contact) = self.contact(id) else { return };
+        self.remove_conversation(id);
+        self.tell_conversation_deleted(&contact);
+    }
+
     /// Removes the conversation from sight: its letters, its name, what waits to be sent. The pinned
     /// identity and the channels stay, so that what this contact writes next can still be opened
     /// and another identity in its place is still noticed.
-    pub(super) fn delete_conversation(&mut self, id: ContactId) {
+    pub(super) fn remove_conversation(&mut self, id: ContactId) {
         let Some(contact) = self.contact(id) else { return };
-        self.give_up(|purpose| match purpose {
-            Purpose::Letter { contact, .. } | Purpose::Lookup { contact, .. } => *contact == id,
-            _ => false,
-        });
-        self.records.delete_all::<Outgoing>(&[&id.to_text()]);
+        self.call_letters_back(id);
         self.records.delete(&Sending::key(id));
         self.records.delete(&OutSession::key(id));
         self.records.delete(&CachedBundle::key(id));
+        self.records.delete_all::<Sent>(&[&id.to_text()]);
         for (text, seen) in self.records.list::<Seen>(&[&id.to_text()]) {
             if let Ok(letter) = text.parse() {
                 self.records.put(&Seen::key(id, letter), &Seen { unread: false, ..seen });
             }
         }
+        self.drop_rekeyings(id);
         self.delete_letter_records(id);
         let (name, last, unread, hidden) = (String::new(), None, 0, true);
         self.put_contact(id, &Contact { name, last, unread, hidden, ..contact });

@@ -1,26 +1,27 @@
-//! Envelopes coming in: session keys over channels, every binding checked before anything is kept.
+//! Envelopes coming in: session keys, every binding checked before anything is kept.
 
-use super::account::{Account, OneTimeSecret, OwnList, SignedPrekeySecret};
-use super::base_keys::BaseKey;
+use super::account::Account;
 use super::certificates::ServerRecord;
-use super::channels::ChannelRecord;
 use super::contacts::Contact;
+use super::identities::Change;
 use super::interface::{ContactId, Event, Standing};
 use super::live::Acks;
+use super::opening::Opened;
 use super::outbound::OwnSession;
+use super::own_list::OwnList;
 use super::records::{Record, RecordKey};
 use super::turn::Turn;
+use crate::account_keys::{ChannelPayload, UnknownPayload};
 use crate::certificate::CertificateError;
-use crate::channel::{Channel, ChannelMessage, OwnDevice, PrekeySecrets};
-use crate::handshake::HandshakeHeader;
+use crate::channel::ChannelMessage;
 use crate::limits::SESSION_GRACE;
+use crate::order::put_in_order;
 use crate::sealing::{EnvelopeBinding, open_envelope};
 use crate::session_key::SessionKeyPayload;
 use crate::sessions::{InboundSession, PayloadContext, PayloadError};
-use crate::types::{Bytes, DAY, DeviceId, MessageId, UnixTime};
+use crate::types::{Bytes, DAY, DeviceId, Key, MessageId, UnixTime};
 use crate::wire::{InboxEnvelope, SignedDeviceList};
 use minicbor::{Decode, Encode};
-use zeroize::Zeroizing;
 
 /// A session in which somebody writes to this mailbox: `in/<session id>`.
 #[derive(Encode, Decode)]
@@ -36,6 +37,9 @@ pub(super) struct InSession {
     #[n(3)]
     #[cbor(default)]
     pub(super) taken: Vec<MessageId>,
+    /// When its device was seen to be revoked: of letters stored later none is taken.
+    #[n(4)]
+    pub(super) closed_at: Option<UnixTime>,
 }
 
 impl Record for InSession {
@@ -49,7 +53,7 @@ impl InSession {
 }
 
 /// What became of an envelope.
-enum Fate {
+pub(super) enum Fate {
     /// Its session key is in the vault, or was before.
     Taken,
     /// It will never open: forged, damaged, repeated, or for keys that are gone.
@@ -109,36 +113,10 @@ impl Turn<'_> {
             .ok()
             .and_then(|content| ChannelMessage::from_cbor(&content).ok());
         let Some(message) = message else { return Fate::Useless };
-        let Some(opened) = self.open_message(account, &message) else { return Fate::Useless };
+        let Some(opened) = self.open_message(account, &message, envelope.created_at) else {
+            return Fate::Useless;
+        };
         self.take_session_key(account, envelope, opened, acks)
-    }
-
-    /// Opens a channel message without keeping anything yet.
-    fn open_message(&mut self, account: &Account, message: &ChannelMessage) -> Option<Opened> {
-        let now = self.time();
-        let known: Option<ChannelRecord> =
-            self.records.get(&ChannelRecord::key(message.channel_id));
-        if let Some(record) = known {
-            let (channel, payload) = record.channel.decrypt(self.rng, message, now).ok()?;
-            return Some(Opened { channel, payload, accepted: None, known: Some(record) });
-        }
-        let header = message.handshake.clone()?;
-        if self.records.has(&BaseKey::key(header.signed_prekey_id, &header.base_key)) {
-            return None;
-        }
-        let signed = self.records.get(&SignedPrekeySecret::key(header.signed_prekey_id))?;
-        let one_time = match header.one_time_prekey_id {
-            Some(id) => Some((id, self.records.get(&OneTimeSecret::key(id))?)),
-            None => None,
-        };
-        let prekeys = PrekeySecrets {
-            signed: (header.signed_prekey_id, &signed.secret),
-            one_time: one_time.as_ref().map(|(id, prekey)| (*id, &prekey.secret)),
-        };
-        let party = account.party();
-        let own = OwnDevice { party: &party, secret: &account.device };
-        let (channel, payload) = Channel::accept(self.rng, &own, &prekeys, message, now).ok()?;
-        Some(Opened { channel, payload, accepted: Some(header), known: None })
     }
 
     /// Checks what the channel brought, and keeps it only where everything holds.
@@ -149,42 +127,102 @@ impl Turn<'_> {
         opened: Opened,
         acks: &mut Acks,
     ) -> Fate {
-        let Ok(payload) = SessionKeyPayload::from_cbor(&opened.payload) else {
-            return self.fate_of_unreadable(envelope, &opened);
-        };
         let stored = envelope.created_at;
+        let payload = match ChannelPayload::from_cbor(&opened.payload) {
+            Ok(ChannelPayload::Session(payload)) => payload,
+            Ok(ChannelPayload::Account(keys)) => {
+                return self.take_account_envelope(account, *keys, opened, stored);
+            }
+            Ok(ChannelPayload::Rekey(rekeyed)) => {
+                return self.take_rekeyed_envelope(account, *rekeyed, opened, stored, acks);
+            }
+            Err(UnknownPayload) => return self.fate_of_unreadable(envelope, &opened),
+        };
         let known = self.contact_by_phone(&payload.sender.phone);
         let contact = known.as_ref().map(|(_, contact)| contact);
         match self.check_payload(account, &payload, &opened, contact, stored) {
-            Ok(list) => {
-                let from = known.as_ref().map(|(id, _)| *id);
-                if self.is_one_handshake_too_many(from, &opened) {
-                    return Fate::Useless;
-                }
-                let contact = self.sender(known, &payload, list);
-                self.keep_channel(contact, &payload, opened);
-                self.keep_session(contact, &payload, acks);
-                Fate::Taken
-            }
+            // The identity alone does not make a sibling: a device that was revoked knows it too.
+            Ok(_) if self.speaks_unlisted(account, &payload.sender) => self.fate_of_unlisted(),
+            Ok(list) => self.keep_checked(known, &payload, list, opened, acks),
             Err(PayloadError::IdentityChanged) => {
                 // Whether it truly is another identity, or a forgery, only the rest can tell.
                 match (self.check_payload(account, &payload, &opened, None, stored), known) {
-                    (Ok(_), Some((id, _))) => {
-                        self.identity_differs(id);
-                        self.keep_quiet(id);
-                        Fate::Held
+                    (Ok(list), Some((id, contact))) => {
+                        self.take_other_identity(id, &contact, &payload, list, opened, acks)
                     }
                     (Err(error), _) => self.fate_of_refused(error, stored),
                     (Ok(_), None) => Fate::Useless,
                 }
             }
             Err(error @ (PayloadError::OwnListsDiffer | PayloadError::OwnListUnknown)) => {
-                if contact.is_none_or(|contact| contact.standing != Standing::Blocked) {
-                    self.tell(Event::KeysAltered);
-                }
+                self.other_list_told(known, error);
                 self.fate_of_refused(error, stored)
             }
             Err(error) => self.fate_of_refused(error, stored),
+        }
+    }
+
+    /// Everything about it holds: it is kept.
+    fn keep_checked(
+        &mut self,
+        known: Option<(ContactId, Contact)>,
+        payload: &SessionKeyPayload,
+        list: SignedDeviceList,
+        opened: Opened,
+        acks: &mut Acks,
+    ) -> Fate {
+        let from = known.as_ref().map(|(id, _)| *id);
+        if self.is_one_handshake_too_many(from, &opened) {
+            return Fate::Useless;
+        }
+        let contact = self.sender(known, payload, list);
+        self.keep_channel(contact, &payload.sender.device_id, &payload.sender_list, opened);
+        self.keep_session(contact, payload, acks);
+        self.compare_directory(contact, payload);
+        Fate::Taken
+    }
+
+    /// Everything holds, under another identity than the pinned one. What comes under one that was
+    /// pinned before waits for the server to serve that one again: it may be late, or a thief's.
+    fn take_other_identity(
+        &mut self,
+        id: ContactId,
+        contact: &Contact,
+        payload: &SessionKeyPayload,
+        list: SignedDeviceList,
+        opened: Opened,
+        acks: &mut Acks,
+    ) -> Fate {
+        let identity = payload.sender.identity_key;
+        if contact.former.contains(&identity) {
+            return Fate::Held;
+        }
+        let before = payload.created_at.0.saturating_mul(1_000) - 1;
+        match self.identity_differs(id, identity, before) {
+            Change::Taken => {
+                let known = self.contact(id).map(|contact| (id, contact));
+                self.keep_checked(known, payload, list, opened, acks)
+            }
+            Change::Waits => {
+                self.keep_quiet(id);
+                Fate::Held
+            }
+            Change::Refused => Fate::Useless,
+        }
+    }
+
+    /// Somebody was shown a list of the own devices that is not known here. A sibling may have signed
+    /// it, so the devices are fetched first; if they do not explain it, the person is told, and a
+    /// stranger's look-up will show whether the server shows it to others as well.
+    fn other_list_told(&mut self, from: Option<(ContactId, Contact)>, error: PayloadError) {
+        if error == PayloadError::OwnListUnknown && !self.memory.keys.devices_are_fresh {
+            return self.want_devices();
+        }
+        self.look_up_soon();
+        match from {
+            Some((_, contact)) if contact.standing == Standing::Blocked => {}
+            Some((contact, _)) => self.tell(Event::ListDisputed { contact }),
+            None => {}
         }
     }
 
@@ -197,15 +235,6 @@ impl Turn<'_> {
             return Fate::Held;
         }
         Fate::Useless
-    }
-
-    fn is_one_handshake_too_many(&self, from: Option<ContactId>, opened: &Opened) -> bool {
-        match (from, &opened.accepted) {
-            (Some(contact), Some(header)) => {
-                self.has_too_many_handshakes(contact, header.signed_prekey_id)
-            }
-            _ => false,
-        }
     }
 
     /// A certificate under a key that the server has not told waits until the server tells its keys
@@ -231,24 +260,29 @@ impl Turn<'_> {
         stored: UnixTime,
     ) -> Result<SignedDeviceList, PayloadError> {
         let server: Option<ServerRecord> = self.records.get(&RecordKey::only());
-        let made_for = self.records.get(&OwnList::key(payload.recipient_list_version));
-        let own_list = match made_for {
-            Some(OwnList { list, .. }) => list,
-            None => OwnList::newest(self.records).ok_or(PayloadError::Recipient)?,
-        };
-        // Nobody else speaks for the own number, known as a contact or not.
-        let own = account.identity.public();
+        let (version, made_for) = (payload.recipient_list_version, &payload.recipient_list_hash);
+        let own_list = OwnList::named(self.records, version, made_for);
+        let own_list = own_list.ok_or(PayloadError::Recipient)?;
+        let parties = self.own_parties(account);
+        let own = |key: &Key| parties.iter().map(|party| party.identity_key).find(|k| k == key);
+        let identity = account.identity.public();
+        // Nobody else speaks for the own number, known as a contact or not; a sibling may have
+        // written before the identity was replaced.
+        let sibling = self.is_a_siblings_device(&payload.sender);
+        let former = own(&payload.sender.identity_key).filter(|_| sibling);
         let pinned = match contact {
-            Some(contact) => Some(&contact.identity),
-            None => (payload.sender.phone == account.phone).then_some(&own),
+            _ if payload.sender.phone == account.phone => Some(former.unwrap_or(identity)),
+            Some(contact) => Some(contact.identity),
+            None => None,
         };
         let context = PayloadContext {
             channel_peer: opened.channel.peer(),
             phone: &account.phone,
-            identity_key: &own,
+            identity_key: &own(&payload.recipient_identity).unwrap_or(identity),
             own_list: &own_list,
-            pinned_identity: pinned,
+            pinned_identity: pinned.as_ref(),
             known_list: contact.and_then(|contact| contact.list.as_ref()),
+            unlisted_until: contact.and_then(|contact| self.unlisted_until(contact)),
             server_keys: server.as_ref().map_or(&[], |server| &server.certificate_keys),
             stored,
         };
@@ -262,6 +296,16 @@ impl Turn<'_> {
         payload: &SessionKeyPayload,
         list: SignedDeviceList,
     ) -> ContactId {
+        let account = self.account().filter(|account| account.phone == payload.sender.phone);
+        if let Some(account) = account
+            && let Some(id) = self.own_contact()
+        {
+            self.take_told_messaging_secret(&account, payload);
+            if OwnList::current(self.records).is_none_or(|own| own.version < list.version) {
+                self.want_devices(); // A sibling knows of a list that this device has yet to see.
+            }
+            return id;
+        }
         let is_known = known.is_some();
         let (id, mut contact) = known.unwrap_or_else(|| {
             let sender = &payload.sender;
@@ -270,8 +314,7 @@ impl Turn<'_> {
             (ContactId::random(&mut self.rng), Contact { hidden: true, ..contact })
         });
         if list.version > contact.list_version() {
-            self.drop_unlisted_devices(id, &list);
-            contact.list = Some(list);
+            self.replace_list(id, &mut contact, &list);
             if is_known {
                 self.keep_quiet(id);
             }
@@ -280,42 +323,19 @@ impl Turn<'_> {
         id
     }
 
-    /// The channel has received: it is the active one. A one-time prekey has had its use.
-    fn keep_channel(&mut self, contact: ContactId, payload: &SessionKeyPayload, opened: Opened) {
-        let Opened { channel, accepted, known, .. } = opened;
-        if let Some(header) = accepted {
-            let base_key = BaseKey::key(header.signed_prekey_id, &header.base_key);
-            self.records.put(&base_key, &BaseKey { contact: Some(contact) });
-            if let Some(id) = header.one_time_prekey_id {
-                self.records.delete(&OneTimeSecret::key(id));
-                self.prekey_used();
-            }
-        }
-        let sender = payload.sender.device_id;
-        let registration = |list: &SignedDeviceList| {
-            let listed = list.devices.iter().find(|device| device.device_id == sender);
-            listed.map_or(0, |device| device.registration_id)
-        };
-        let registration_id = registration(&payload.sender_list);
-        let newest = self.contact(contact).and_then(|contact| contact.list);
-        let begun_at = known.map_or(self.time(), |record| record.begun_at);
-        let record = ChannelRecord { contact, registration_id, channel, begun_at };
-        if newest.is_some_and(|list| registration(&list) != registration_id) {
-            self.keep_behind(&record);
-        } else {
-            self.activate(&record);
-        }
-    }
-
     fn keep_session(&mut self, contact: ContactId, payload: &SessionKeyPayload, acks: &mut Acks) {
         let key = InSession::key(payload.session_id);
         if !self.records.has(&key) {
             let (session, device) = (InboundSession::begin(payload), payload.sender.device_id);
-            let taken = Vec::new();
-            self.records.put(&key, &InSession { contact, device, session, taken });
+            let (taken, closed_at) = (Vec::new(), self.closing(contact, &device));
+            self.records.put(&key, &InSession { contact, device, session, taken, closed_at });
             self.limit_sessions(contact, device);
         }
+        if let Some(previous) = payload.previous {
+            self.session_was_theirs(contact, previous);
+        }
         self.try_held_letters(payload.session_id, acks);
+        self.try_letters_of_next(payload.session_id, acks);
     }
 
     /// One sender cannot fill the vault: of too many sessions, those go first that have no letters
@@ -329,7 +349,7 @@ impl Turn<'_> {
         };
         let all = self.records.list::<InSession>(&[]).into_iter().map(|(_, session)| session);
         let mut theirs: Vec<InSession> = all.filter(|s| s.contact == contact).collect();
-        theirs.sort_by_key(|s| (!s.session.is_spent(), s.session.created_at()));
+        put_in_order(&mut theirs, |s| (!s.session.is_spent(), s.session.created_at()));
         let of_device = theirs.iter().filter(|s| s.device == device).count();
         let mut too_many = of_device.saturating_sub(most);
         let mut too_many_of_all = theirs.len().saturating_sub(most_of_all);
@@ -361,13 +381,4 @@ impl Turn<'_> {
             }
         }
     }
-}
-
-/// A channel message that was opened, before any of it is kept.
-struct Opened {
-    channel: Channel,
-    payload: Zeroizing<Vec<u8>>,
-    /// The handshake, where the channel is new.
-    accepted: Option<HandshakeHeader>,
-    known: Option<ChannelRecord>,
 }

@@ -1,22 +1,25 @@
 //! Letters coming in: held until their session is known, shown once, then acknowledged.
 //!
-//! What cannot be opened is neither shown nor acknowledged: it stays at the server until it
-//! expires. The live socket does not send it again on the same connection and the pages go on past
+//! What cannot be opened is neither shown nor acknowledged: it stays at the server until it opens,
+//! or is given up (see `unopened`). The live socket does not send it again on the same connection and the pages go on past
 //! it, so nothing loops and nothing behind it waits.
 
 use super::contacts::{Contact, Seen};
 use super::envelopes::InSession;
 use super::interface::{ContactId, LetterState, Millis, Standing};
-use super::letters::Letter;
+use super::letters::{Letter, NOTES, REKEY_OFFER};
 use super::live::Acks;
+use super::notes::Said;
 use super::outbound::OwnSession;
+use super::rekey_next::FirstLetter;
+use super::revocation::takes_letter;
 use super::turn::Turn;
 use crate::content::Content;
 use crate::limits::{CLOCK_SKEW, ENVELOPE_AGE};
 use crate::sealing::{LetterBinding, open_letter};
 use crate::sessions::{SessionError, SessionId, SessionPart};
 use crate::sizes::ExpiryClass;
-use crate::types::{DAY, HOUR, SessionLabel, UnixTime};
+use crate::types::{DAY, HOUR, MessageId, SessionLabel, UnixTime};
 use crate::wire::{InboxEnvelope, InboxLetter};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -43,7 +46,19 @@ impl Held {
         }
     }
 
+    pub(super) fn forget_letter(&mut self, message: MessageId) {
+        let bytes = |(_, letter): &(SessionId, InboxLetter)| letter.encrypted_content.0.len();
+        self.letters.retain(|(_, letter)| letter.message_id != message);
+        self.bytes = self.letters.iter().map(bytes).sum();
+    }
+
+    /// Whether there are envelopes that may yet open.
+    pub(super) fn has_envelopes(&self) -> bool {
+        !self.envelopes.is_empty() || self.unreadable.values().any(|labels| !labels.is_empty())
+    }
+
     #[cfg(test)]
+    #[cfg(not(target_family = "wasm"))]
     pub(super) fn is_empty(&self) -> bool {
         self.envelopes.is_empty() && self.letters.is_empty()
     }
@@ -78,10 +93,14 @@ impl Held {
 enum Fate {
     /// In the vault, or nothing that belongs there: it may go from the server.
     Done,
+    /// The same, and with it a session took the place of another.
+    Began(SessionId),
     /// Its session is not known yet.
     Early(SessionId),
-    /// It does not open.
-    Unopened,
+    /// It does not open, nor will it. Its session, where that much can be read.
+    Unopened(Option<SessionId>),
+    /// Nothing can be said of it.
+    LeftAlone,
 }
 
 /// The most bytes of letters that are held in memory; what had to give way comes again with the
@@ -96,10 +115,23 @@ const AN_HOUR: Millis = 3_600_000;
 impl Turn<'_> {
     pub(super) fn receive_letter(&mut self, letter: InboxLetter, acks: &mut Acks) {
         match self.take_letter(&letter) {
-            Fate::Done => acks.letters.push(letter.message_id),
-            Fate::Early(session) => self.memory.held.hold_letter(session, letter),
-            Fate::Unopened => {}
+            Fate::Done => self.letter_done(&letter, acks),
+            Fate::Began(session) => {
+                self.letter_done(&letter, acks);
+                self.try_letters_of_next(session, acks);
+            }
+            Fate::Early(session) => {
+                self.remember_unopened(&letter, Some(session));
+                self.memory.held.hold_letter(session, letter);
+            }
+            Fate::Unopened(session) => self.remember_unopened(&letter, session),
+            Fate::LeftAlone => {}
         }
+    }
+
+    fn letter_done(&mut self, letter: &InboxLetter, acks: &mut Acks) {
+        self.opened(letter.message_id);
+        acks.letters.push(letter.message_id);
     }
 
     /// Whether something can have been stored in that hour and still be in the mailbox. The checks of
@@ -112,6 +144,7 @@ impl Turn<'_> {
     /// Whatever is not acknowledged comes again, on a new connection or with a new pass.
     pub(super) fn let_held_go(&mut self) {
         self.memory.held = Held::default();
+        self.memory.caught_up = false;
     }
 
     /// A session has become known.
@@ -123,28 +156,49 @@ impl Turn<'_> {
 
     fn take_letter(&mut self, letter: &InboxLetter) -> Fate {
         if !self.may_be_stored_at(letter.timestamp) {
-            return Fate::Unopened;
+            return Fate::LeftAlone;
         }
-        let Some(opened) = self.open_seal(letter) else { return Fate::Unopened };
-        let Ok(part) = SessionPart::parse(&opened) else { return Fate::Unopened };
+        let Some(opened) = self.open_seal(letter) else { return Fate::Unopened(None) };
+        let Ok(part) = SessionPart::parse(&opened) else { return Fate::Unopened(None) };
         if self.records.has(&OwnSession::key(part.session_id)) {
             return Fate::Done; // Written by this very device.
         }
         let key = InSession::key(part.session_id);
         let known: Option<InSession> = self.records.get(&key);
-        let Some(known) = known else { return Fate::Early(part.session_id) };
+        let Some(known) = known else { return self.take_first_letter(&part, letter) };
+        if known.taken.contains(&letter.message_id) {
+            return Fate::Done; // Served again, in whatever hour the server says.
+        }
+        if !takes_letter(&known, letter.timestamp) {
+            return Fate::Done; // Of a device that was revoked before.
+        }
         match known.session.decrypt(&part, letter.timestamp) {
             Ok((session, content)) => {
                 let (contact, mut taken) = (known.contact, known.taken);
                 taken.push(letter.message_id);
                 self.records.put(&key, &InSession { session, taken, ..known });
-                self.take_content(contact, letter, content);
+                self.take_content(contact, part.session_id, letter, content);
                 Fate::Done
             }
-            Err(SessionError::Repeated) if known.taken.contains(&letter.message_id) => Fate::Done,
+            // When it was stored is the server's word alone: nobody is asked for anything because of it.
+            Err(SessionError::Time) => Fate::Unopened(Some(part.session_id)),
             // Also another letter under a number that was used: its sender went back to an earlier
             // state. It cannot be opened, and saying that it was would lose it silently.
-            Err(_) => Fate::Unopened,
+            Err(_) => {
+                self.note_broken(known.contact, Some(part.session_id), letter.timestamp);
+                Fate::Unopened(Some(part.session_id))
+            }
+        }
+    }
+
+    fn take_first_letter(&mut self, part: &SessionPart<'_>, letter: &InboxLetter) -> Fate {
+        match self.take_up_next_session(part, letter) {
+            FirstLetter::TakenUp(contact, content) => {
+                self.take_content(contact, part.session_id, letter, content);
+                Fate::Began(part.session_id)
+            }
+            FirstLetter::Early => Fate::Early(part.session_id),
+            FirstLetter::Unopened => Fate::Unopened(Some(part.session_id)),
         }
     }
 
@@ -163,29 +217,63 @@ impl Turn<'_> {
         })
     }
 
-    /// Shows what was written, unless it was shown before or its sender is blocked.
-    fn take_content(&mut self, id: ContactId, letter: &InboxLetter, content: Content) {
+    /// Takes up what was written, unless it was before or its sender is blocked.
+    fn take_content(
+        &mut self,
+        id: ContactId,
+        session: SessionId,
+        letter: &InboxLetter,
+        content: Content,
+    ) {
         let Some(contact) = self.contact(id) else { return };
+        let own = self.is_own(&contact.phone);
         let seen_key = Seen::key(id, content.inner_id);
-        if contact.standing == Standing::Blocked || self.records.has(&seen_key) {
+        if contact.standing == Standing::Blocked && !own || self.records.has(&seen_key) {
             return;
         }
-        let unread = !letter.read;
-        let (message_id, expires_at) = (Some(letter.message_id), letter.expires_at);
-        let seen = Seen { message_id, expires_at, unread };
+        let is_shown = !matches!(content.kind, NOTES | REKEY_OFFER);
+        let unread =
+            is_shown && !own && !letter.read && !self.take_remark(id, content.inner_id).read;
+        let message_id = is_shown.then_some(letter.message_id);
+        let seen = Seen { message_id, expires_at: letter.expires_at, unread };
         self.records.put(&seen_key, &seen);
-        let unread = contact.unread.saturating_add(u32::from(unread));
-        self.put_contact(id, &Contact { unread, hidden: false, ..contact });
+        match content.kind {
+            NOTES => {
+                let (device, stored) = (content.sender_device, letter.timestamp);
+                self.take_notes(&Said { by: id, device, own, stored }, &content.body);
+            }
+            REKEY_OFFER => self.hear_offer(id, session, letter.timestamp, &content),
+            _ => self.take_letter_of(id, &contact, &seen, letter, content),
+        }
+    }
+
+    /// Shows a letter. One in the own mailbox was written on another of the own devices.
+    fn take_letter_of(
+        &mut self,
+        id: ContactId,
+        contact: &Contact,
+        seen: &Seen,
+        letter: &InboxLetter,
+        content: Content,
+    ) {
+        let outgoing = self.is_own(&contact.phone);
+        let inner_id = content.inner_id;
+        if !outgoing {
+            self.has_heard(id, letter.timestamp);
+        }
+        let unread = contact.unread.saturating_add(u32::from(seen.unread));
+        self.put_contact(id, &Contact { unread, hidden: false, ..contact.clone() });
         self.show_letter(&Letter {
             id: content.inner_id,
             contact: id,
-            outgoing: false,
+            outgoing,
             at: within_the_hour(content.sent_at, letter.timestamp),
             kind: content.kind,
             body: content.body,
-            state: LetterState::Received,
+            state: if outgoing { LetterState::Sent } else { LetterState::Received },
             sealed_at: content.sent_at,
         });
+        self.give_receipt(id, &[inner_id], false);
     }
 }
 

@@ -6,10 +6,20 @@ use super::interface::{
 };
 use super::records::encoded;
 use super::turn::Turn;
+use crate::notes::{BODY_IN_4_KIB, KIND_NOTES};
+use crate::rekey::KIND_REKEY_OFFER;
+use crate::sizes::LetterSize;
 use minicbor::{Decode, Encode};
 
 /// The kind of a text letter; its body is UTF-8.
 pub(super) const TEXT: u16 = crate::content::KIND_TEXT;
+/// The kind of a letter of notes: what is said besides text, never shown.
+pub(super) const NOTES: u16 = KIND_NOTES;
+/// The kind of a letter that offers a live re-keying, never shown.
+pub(super) const REKEY_OFFER: u16 = KIND_REKEY_OFFER;
+/// The kind of a note that this device made itself: the contact's identity key has changed. Only a
+/// letter that is outgoing and *received* at once is one, so that nobody can send it.
+pub(super) const IDENTITY_CHANGED: u16 = 0;
 
 /// A letter's record.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
@@ -43,16 +53,37 @@ impl Letter {
         format!("{LETTER_PREFIX}{contact}/{at:016x}-{sealed_at:016x}-{}", self.id.to_text())
     }
 
+    /// Whether it is a note that this device made.
+    pub(super) fn is_note(&self) -> bool {
+        self.kind == IDENTITY_CHANGED && self.outgoing && self.state == LetterState::Received
+    }
+
+    /// Whether a person sees it, in a thread and in its list of contacts.
+    pub(super) fn is_shown(&self) -> bool {
+        !matches!(self.kind, NOTES | REKEY_OFFER)
+    }
+
+    /// The smallest size class that it may take. Notes leave in one, or in the largest where a
+    /// history goes to an own device, so that their length says nothing.
+    pub(super) fn least_size(&self) -> LetterSize {
+        match self.kind {
+            NOTES if self.body.len() > BODY_IN_4_KIB => LetterSize::LARGEST,
+            NOTES => LetterSize::POOLED,
+            _ => LetterSize::SMALLEST,
+        }
+    }
+
     pub(super) fn view(&self) -> LetterView {
         let text = (self.kind == TEXT).then(|| String::from_utf8(self.body.clone()).ok());
         LetterView {
             key: self.key(),
             id: self.id,
             contact: self.contact,
-            outgoing: self.outgoing,
+            outgoing: self.outgoing && !self.is_note(),
             at: self.at,
             content: match text.flatten() {
                 Some(text) => ContentView::Text { text },
+                None if self.is_note() => ContentView::IdentityChanged,
                 None => ContentView::Newer,
             },
             state: self.state.clone(),

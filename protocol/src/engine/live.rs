@@ -5,9 +5,11 @@
 
 use super::interface::{Event, Millis};
 use super::purpose::Purpose;
+use super::recovery::is_outdated;
 use super::requests::{Answer, Method};
 use super::session::Session;
 use super::turn::Turn;
+use crate::json::from_json;
 use crate::types::{MessageId, SessionLabel};
 use crate::wire::{
     AckStatus, ClientFrame, EnvelopeAcks, EnvelopePage, InboxAck, InboxAcks, InboxPage, ServerFrame,
@@ -18,6 +20,8 @@ use crate::wire::{
 pub(super) struct Acks {
     pub(super) letters: Vec<MessageId>,
     pub(super) envelopes: Vec<SessionLabel>,
+    /// Letters that will not open any more.
+    pub(super) failed: Vec<MessageId>,
 }
 
 /// The fallback without a live socket.
@@ -62,8 +66,11 @@ impl Turn<'_> {
     }
 
     pub(super) fn live_frame(&mut self, text: &str) {
+        if is_outdated(self.records) {
+            return; // Not acknowledged, and not taken, before the device has begun anew.
+        }
         let mut acks = Acks::default();
-        match serde_json::from_str(text) {
+        match from_json(text) {
             Ok(ServerFrame::Envelopes { envelopes }) => {
                 for envelope in envelopes {
                     self.receive_envelope(envelope, &mut acks);
@@ -74,11 +81,21 @@ impl Turn<'_> {
                     self.receive_letter(letter, &mut acks);
                 }
             }
-            Ok(ServerFrame::CaughtUp) => return self.tell(Event::CaughtUp),
+            Ok(ServerFrame::CaughtUp) => return self.all_fetched(),
+            Ok(ServerFrame::AccountChanged) => {
+                self.memory.upkeep.status_at = Some(self.now);
+                self.want_devices();
+                return;
+            }
             // A frame of a later version: passed over, and the next one asked for.
             Err(_) => {}
         }
         self.answer_frame(acks);
+    }
+
+    fn all_fetched(&mut self) {
+        self.memory.caught_up = true;
+        self.tell(Event::CaughtUp);
     }
 
     /// The frame's answer is the go-ahead for the next one, whatever could be acknowledged.
@@ -86,6 +103,7 @@ impl Turn<'_> {
         let rest = Acks {
             letters: acks.letters.split_off(acks.letters.len().min(ACKS_A_FRAME)),
             envelopes: acks.envelopes.split_off(acks.envelopes.len().min(ACKS_A_FRAME)),
+            failed: acks.failed,
         };
         let letters = acks.letters.into_iter().map(delivered).collect();
         let frame = ClientFrame::Acks { letters, envelopes: acks.envelopes };
@@ -101,8 +119,10 @@ impl Turn<'_> {
             let path = "/v1/session-keys/acks";
             self.ask(Purpose::EnvelopeAcks { labels }, Method::Post, path, body);
         }
-        for letters in acks.letters.chunks(ACKS_A_REQUEST).map(<[_]>::to_vec) {
-            let acks = letters.iter().copied().map(delivered).collect();
+        let failed = acks.failed.into_iter().map(failed);
+        let all: Vec<InboxAck> = acks.letters.into_iter().map(delivered).chain(failed).collect();
+        for acks in all.chunks(ACKS_A_REQUEST).map(<[_]>::to_vec) {
+            let letters = acks.iter().map(|ack| ack.message_id).collect();
             let body = serde_json::to_string(&InboxAcks { acks }).ok();
             let path = "/v1/inbox/acks";
             self.ask(Purpose::LetterAcks { letters }, Method::Post, path, body);
@@ -117,6 +137,15 @@ impl Turn<'_> {
             self.memory.polling.under_way = true;
             self.memory.polling.next = None;
             self.let_held_go();
+            self.ask_envelopes(None);
+        }
+    }
+
+    /// Something became known with which more of the mailbox may open: all that was not acknowledged
+    /// is fetched once more.
+    pub(super) fn read_inbox_again(&mut self) {
+        if self.memory.session == Session::Ready && !self.memory.polling.under_way {
+            self.memory.polling.under_way = true;
             self.ask_envelopes(None);
         }
     }
@@ -167,7 +196,7 @@ impl Turn<'_> {
         match page.next {
             Some(next) => self.ask_inbox(Some(&next)),
             None => {
-                self.tell(Event::CaughtUp);
+                self.all_fetched();
                 self.pass_over();
             }
         }
@@ -184,6 +213,10 @@ impl Turn<'_> {
 
 fn delivered(message_id: MessageId) -> InboxAck {
     InboxAck { message_id, status: AckStatus::Delivered }
+}
+
+fn failed(message_id: MessageId) -> InboxAck {
+    InboxAck { message_id, status: AckStatus::Failed }
 }
 
 fn page_path(path: &str, after: Option<&str>) -> String {

@@ -1,13 +1,16 @@
 //! Other people's keys: asked for, checked, pinned and kept for a while.
 
 use super::contacts::Contact;
-use super::interface::{ContactId, Event, FailReason, FindOutcome, Millis, Standing};
+use super::identities::Change;
+use super::interface::{ContactId, Event, FailReason, FindOutcome, Millis, Standing, WaitReason};
+use super::outbox::DORMANT_PAUSE;
 use super::purpose::Purpose;
 use super::records::{Record, RecordKey};
 use super::requests::Answer;
 use super::turn::Turn;
 use crate::bundle::{BundleError, VerifiedBundle, check_bundle};
 use crate::device_list::{ListError, hash};
+use crate::json::from_json;
 use crate::types::{DeviceId, Phone};
 use crate::wire::{KeyBundle, Lookup, WantedPrekeys, problems};
 use minicbor::{Decode, Encode};
@@ -85,16 +88,22 @@ impl Turn<'_> {
     ) -> FindOutcome {
         let own = self.account().filter(|account| account.phone == *phone);
         let pinned = own.map(|account| account.identity.public());
-        let Ok(verified) = check_bundle(bundle, phone, pinned.as_ref(), self.time(), 0) else {
-            return FindOutcome::Refused;
+        let fresh = match check_bundle(bundle, phone, pinned.as_ref(), self.time(), 0) {
+            Ok(_) => true,
+            // All is well with the list but its age: its owner was silent for two weeks.
+            Err(BundleError::List(ListError::Old)) => false,
+            Err(_) => return FindOutcome::Refused,
         };
         let id = ContactId::random(&mut self.rng);
         let contact = Contact {
-            list: Some(verified.list.signed().clone()),
+            list: Some(bundle.device_list.clone()),
             ..Contact::new(phone.clone(), bundle.identity_key, Standing::Accepted)
         };
         self.put_contact(id, &contact);
-        self.cache_bundle(id, answer.body);
+        self.tell_contact(id);
+        if fresh {
+            self.cache_bundle(id, answer.body);
+        }
         FindOutcome::Found { contact: id }
     }
 
@@ -112,7 +121,7 @@ impl Turn<'_> {
         if cached.used || !(0..BUNDLE_LIFE).contains(&age) {
             return None;
         }
-        let bundle: KeyBundle = serde_json::from_str(&cached.json).ok()?;
+        let bundle: KeyBundle = from_json(&cached.json).ok()?;
         self.check(&bundle, contact).ok()
     }
 
@@ -176,9 +185,8 @@ impl Turn<'_> {
         };
         match self.check(&bundle, &contact) {
             Ok(verified) => {
-                let list = Some(verified.list.signed().clone());
-                let contact = Contact { list, identity_changed: false, ..contact };
-                self.put_contact(id, &contact);
+                self.take_list(id, contact, verified.list.signed());
+                self.pinned_identity_served(id);
                 self.cache_bundle(id, answer.body);
                 self.looked_up(id, &verified);
             }
@@ -187,24 +195,43 @@ impl Turn<'_> {
             Err(BundleError::List(ListError::RolledBack)) if contact.list_version() > known => {
                 self.look_up(id, &contact);
             }
-            Err(error) => self.keys_refused(id, &error),
+            Err(BundleError::IdentityChanged) => {
+                self.other_identity_served(id, &contact, &bundle, answer.body);
+            }
+            // Nobody has signed it for two weeks: all of its devices are silent.
+            Err(BundleError::List(ListError::Old)) => {
+                self.hold(id, DORMANT_PAUSE, WaitReason::AllDormant);
+            }
+            Err(_) => self.fail_letters(id, FailReason::KeysRefused),
         }
     }
 
-    /// What the server served does not hold: nothing is sent.
-    pub(super) fn keys_refused(&mut self, id: ContactId, error: &BundleError) {
-        if matches!(error, BundleError::IdentityChanged) {
-            self.identity_differs(id);
-            self.fail_letters(id, FailReason::IdentityChanged);
-        } else {
-            self.fail_letters(id, FailReason::KeysRefused);
-        }
-    }
-
-    /// Somebody else's identity key stands where the pinned one should.
-    pub(super) fn identity_differs(&mut self, id: ContactId) {
-        if let Some(contact) = self.contact(id) {
-            self.put_contact(id, &Contact { identity_changed: true, ..contact });
+    /// Another identity than the pinned one: everything else about it has to hold, or nothing is
+    /// sent.
+    fn other_identity_served(
+        &mut self,
+        id: ContactId,
+        contact: &Contact,
+        bundle: &KeyBundle,
+        json: &str,
+    ) {
+        let verified = match check_bundle(bundle, &contact.phone, None, self.time(), 0) {
+            Ok(verified) => verified,
+            Err(BundleError::List(ListError::Old)) => {
+                return self.hold(id, DORMANT_PAUSE, WaitReason::AllDormant);
+            }
+            Err(_) => return self.fail_letters(id, FailReason::KeysRefused),
+        };
+        match self.identity_differs(id, bundle.identity_key, self.now) {
+            Change::Taken => {
+                self.change_contact(id, |contact| {
+                    contact.list = Some(verified.list.signed().clone());
+                });
+                self.cache_bundle(id, json);
+                self.try_held_envelopes();
+            }
+            Change::Waits => self.wait_for_decision(id),
+            Change::Refused => self.fail_letters(id, FailReason::KeysRefused),
         }
     }
 }

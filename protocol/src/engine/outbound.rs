@@ -1,27 +1,29 @@
 //! Sessions for sending: one for each contact, made from a checked bundle, with an envelope for
 //! every device that is not dormant.
 
-use super::account::{Account, OwnList};
+use super::account::Account;
 use super::certificates::OwnCertificate;
 use super::channels::ChannelRecord;
 use super::contacts::Contact;
 use super::interface::{ContactId, Millis};
 use super::letters::Letter;
+use super::own_list::OwnList;
 use super::records::{Record, RecordKey};
 use super::turn::Turn;
-use crate::bundle::{BundleDevice, BundleError, Prekeys, VerifiedBundle};
+use crate::bundle::{BundleDevice, Prekeys, VerifiedBundle};
 use crate::certificate::SenderCertificate;
 use crate::channel::{Channel, OwnDevice};
 use crate::content::{CONTENT_VERSION, Content};
 use crate::handshake::Party;
-use crate::limits::{CLOCK_SKEW, SESSION_BEFORE_CERTIFICATE_END};
+use crate::json::from_json;
+use crate::limits::{CLOCK_SKEW, LIST_REFUSED, SESSION_BEFORE_CERTIFICATE_END};
 use crate::sealing::{EnvelopeBinding, LetterBinding, seal_envelope, seal_letter};
 use crate::secret::Secret;
 use crate::session_key::SessionKeyPayload;
-use crate::sessions::{NO_DIRECTORY, OutboundSession, PAYLOAD_VERSION, PURPOSE_LETTERS, SessionId};
+use crate::sessions::{OutboundSession, PAYLOAD_VERSION, PURPOSE_LETTERS, SessionId};
 use crate::sizes::ExpiryClass;
-use crate::types::{Blob, Bytes, DeviceId, Key, MessageId, SessionLabel, UnixTime};
-use crate::wire::{Envelope, SealedMessage, SessionKeyUpload};
+use crate::types::{Blob, Bytes, DAY, DeviceId, Key, MessageId, Phone, SessionLabel, UnixTime};
+use crate::wire::{Envelope, ListedDevice, SealedMessage, SessionKeyUpload};
 use minicbor::{Decode, Encode};
 
 /// The session in which a contact is written to: `out/<contact>`.
@@ -29,7 +31,7 @@ use minicbor::{Decode, Encode};
 #[cbor(map)]
 pub(super) struct OutSession {
     #[n(0)]
-    ratchet: OutboundSession,
+    pub(super) ratchet: OutboundSession,
     #[n(1)]
     made_at: Millis,
     /// The contact's device list that it was made for.
@@ -59,12 +61,35 @@ impl OutSession {
         *self.ratchet.id()
     }
 
+    /// The session that takes its place after a re-keying. Its key has reached the same devices.
+    pub(super) fn rekeyed(self, id: SessionId, key: Secret) -> Self {
+        Self { ratchet: self.ratchet.rekeyed(id, key), ..self }
+    }
+
     /// When its letters have to be on the server.
     fn until(&self) -> Millis {
         self.ratchet.ends_at().0 * 1_000
     }
 
     pub(super) fn key(contact: ContactId) -> RecordKey<Self> {
+        RecordKey::of(&[&contact.to_text()])
+    }
+}
+
+/// The last session to a contact whose envelopes the server has had: `last-session/<contact>`.
+#[derive(Encode, Decode)]
+#[cbor(map)]
+pub(super) struct LastSession {
+    #[n(0)]
+    id: SessionId,
+}
+
+impl Record for LastSession {
+    const KIND: &'static str = "last-session";
+}
+
+impl LastSession {
+    fn key(contact: ContactId) -> RecordKey<Self> {
         RecordKey::of(&[&contact.to_text()])
     }
 }
@@ -96,14 +121,15 @@ pub(super) enum Opening {
     New(OutSession),
     /// The envelopes are under way with an earlier letter.
     Unconfirmed,
-    /// No sender certificate that lasts long enough.
-    NoCertificate,
+    /// No sender certificate that lasts long enough, or no device list of one's own that receivers
+    /// would still take. Both are on their way.
+    NotReady,
     /// The contact's keys were asked for.
     LookingUp,
     /// No device can be written to.
     AllDormant,
     /// The contact's keys do not hold.
-    Refused(BundleError),
+    Refused,
 }
 
 /// A letter ready to leave.
@@ -119,6 +145,7 @@ pub(super) const EXPIRY: ExpiryClass = ExpiryClass::Month;
 
 impl Turn<'_> {
     pub(super) fn session_for(&mut self, id: ContactId, contact: &Contact) -> Opening {
+        self.begin_agreed_session(id);
         let session: Option<OutSession> = self.records.get(&OutSession::key(id));
         match session.filter(|session| self.is_usable(session, contact)) {
             Some(session) if session.confirmed => Opening::Established(session),
@@ -126,6 +153,16 @@ impl Turn<'_> {
             Some(_) => Opening::Unconfirmed,
             None => self.new_session(id, contact),
         }
+    }
+
+    /// The session of now, where the server has its envelopes.
+    pub(super) fn established_session(
+        &self,
+        id: ContactId,
+        contact: &Contact,
+    ) -> Option<OutSession> {
+        let session: OutSession = self.records.get(&OutSession::key(id))?;
+        (session.confirmed && self.is_usable(&session, contact)).then_some(session)
     }
 
     fn is_usable(&self, session: &OutSession, contact: &Contact) -> bool {
@@ -139,8 +176,11 @@ impl Turn<'_> {
         let (Some(account), Some(certificate)) =
             (self.account(), self.certificate(2 * SESSION_BEFORE_CERTIFICATE_END))
         else {
-            return Opening::NoCertificate;
+            return Opening::NotReady;
         };
+        if !self.own_list_is_young() {
+            return Opening::NotReady;
+        }
         match self.fresh_bundle(id, contact) {
             None => {
                 self.look_up(id, contact);
@@ -152,9 +192,15 @@ impl Turn<'_> {
             }
             Some(bundle) => match self.make_session(id, contact, &account, certificate, &bundle) {
                 Some(session) => Opening::New(session),
-                None => Opening::Refused(BundleError::Prekey),
+                None => Opening::Refused,
             },
         }
+    }
+
+    /// Whoever was away for weeks signs the list anew before writing.
+    fn own_list_is_young(&self) -> bool {
+        let list = OwnList::current(self.records);
+        list.is_some_and(|list| self.time().since(list.signed_at) <= LIST_REFUSED - 2 * DAY)
     }
 
     /// The devices that get an envelope: those with a young prekey, and those with a channel.
@@ -178,7 +224,7 @@ impl Turn<'_> {
         bundle: &VerifiedBundle,
     ) -> Option<OutSession> {
         let devices = self.devices_to_write_to(id, bundle);
-        let payload = self.new_session_key(contact, account, certificate, bundle)?;
+        let payload = self.new_session_key(id, contact, account, certificate, bundle)?;
         let upload = self.make_envelopes(id, contact, account, bundle, &payload.to_cbor())?;
         let ratchet = OutboundSession::begin(&payload);
         if contact.phone == account.phone {
@@ -202,14 +248,21 @@ impl Turn<'_> {
 
     fn new_session_key(
         &mut self,
+        id: ContactId,
         contact: &Contact,
         account: &Account,
         certificate: OwnCertificate,
         bundle: &VerifiedBundle,
     ) -> Option<SessionKeyPayload> {
+        let sender_list = OwnList::current(self.records)?;
+        let messaging = if contact.phone == account.phone {
+            self.messaging_secret_of(&sender_list)
+        } else {
+            None
+        };
         Some(SessionKeyPayload {
             version: PAYLOAD_VERSION,
-            session_id: SessionId::random(&mut self.rng),
+            session_id: self.draw_session_id(contact)?,
             key: Secret::generate(self.rng),
             sender: account.party(),
             recipient: contact.phone.clone(),
@@ -217,10 +270,12 @@ impl Turn<'_> {
             purpose: PURPOSE_LETTERS,
             created_at: self.time(),
             certificate: SenderCertificate::from_cbor(&certificate.bytes).ok()?,
-            sender_list: OwnList::current(self.records)?,
+            sender_list,
             recipient_list_version: bundle.list.version(),
             recipient_list_hash: Bytes(bundle.list.hash()),
-            directory_digest: Bytes(NO_DIRECTORY),
+            directory_digest: self.seen_directory(),
+            messaging,
+            previous: self.records.get(&LastSession::key(id)).map(|last: LastSession| last.id),
         })
     }
 
@@ -243,24 +298,32 @@ impl Turn<'_> {
             } else {
                 self.seal_for(id, contact, account, device, payload)?
             };
-            let binding = EnvelopeBinding {
-                phone: &contact.phone,
-                registration_id: device.device.registration_id,
-                session_key_id: &session_key_id,
-                device_id: &device.device.device_id,
-            };
-            let sealed =
-                seal_envelope(self.rng, &device.device.device_key, &binding, &content).ok()?;
-            envelopes.push(Envelope {
-                device_id: device.device.device_id,
-                encrypted_session_key: Blob(sealed),
-            });
+            let (phone, to) = (&contact.phone, &device.device);
+            envelopes.push(self.seal_envelope_to(phone, to, &session_key_id, &content)?);
         }
         Some(SessionKeyUpload { session_key_id, envelopes })
     }
 
+    /// Seals what a device is to get into an envelope of the one size.
+    pub(super) fn seal_envelope_to(
+        &mut self,
+        phone: &Phone,
+        device: &ListedDevice,
+        session_key_id: &SessionLabel,
+        content: &[u8],
+    ) -> Option<Envelope> {
+        let binding = EnvelopeBinding {
+            phone,
+            registration_id: device.registration_id,
+            session_key_id,
+            device_id: &device.device_id,
+        };
+        let sealed = seal_envelope(self.rng, &device.device_key, &binding, content).ok()?;
+        Some(Envelope { device_id: device.device_id, encrypted_session_key: Blob(sealed) })
+    }
+
     /// Seals a device's envelope over its channel; a device without one gets one now.
-    fn seal_for(
+    pub(super) fn seal_for(
         &mut self,
         id: ContactId,
         contact: &Contact,
@@ -299,6 +362,7 @@ impl Turn<'_> {
             registration_id: device.device.registration_id,
             channel,
             begun_at: self.time(),
+            ended: false,
         })
     }
 
@@ -311,7 +375,8 @@ impl Turn<'_> {
     ) -> Option<Encrypted> {
         let account = self.account()?;
         let content = content(account, letter);
-        let (ratchet, part) = session.ratchet.encrypt(self.rng, &content).ok()?;
+        let (ratchet, part) =
+            session.ratchet.encrypt_at_least(self.rng, &content, letter.least_size()).ok()?;
         let message_id = MessageId::random(&mut self.rng);
         let binding = LetterBinding {
             phone: &contact.phone,
@@ -321,7 +386,7 @@ impl Turn<'_> {
         };
         let sealed = seal_letter(self.rng, &session.messaging_key, &binding, &part).ok()?;
         let session_keys = match &session.upload {
-            Some(upload) => Some(serde_json::from_str(upload).ok()?),
+            Some(upload) => Some(from_json(upload).ok()?),
             None => None,
         };
         let message = SealedMessage {
@@ -343,6 +408,7 @@ impl Turn<'_> {
     pub(super) fn confirm_session(&mut self, id: ContactId, session: Bytes<16>) {
         let key = OutSession::key(id);
         if let Some(out) = self.records.get(&key).filter(|out| out.id() == session) {
+            self.records.put(&LastSession::key(id), &LastSession { id: session });
             self.records.put(&key, &OutSession { confirmed: true, ..out });
         }
     }

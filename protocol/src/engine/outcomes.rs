@@ -1,6 +1,6 @@
 //! What the server's answers do to letters under way.
 
-use super::interface::{ContactId, FailReason, LetterId, LetterState, Millis, WaitReason};
+use super::interface::{ContactId, Event, FailReason, LetterId, LetterState, Millis, WaitReason};
 use super::outbound::OutSession;
 use super::outbox::{Outgoing, Sending, StaleList};
 use super::purpose::Purpose;
@@ -37,7 +37,7 @@ impl Turn<'_> {
                 let gone = status == 404;
                 let reason = if gone { FailReason::NoSuchMailbox } else { FailReason::Refused };
                 if let Some(outgoing) = outgoing {
-                    self.set_state(outgoing, LetterState::Failed { reason });
+                    self.letter_failed(outgoing, reason);
                 }
                 if gone {
                     self.fail_letters(id, reason);
@@ -53,8 +53,16 @@ impl Turn<'_> {
         self.records.delete(&Sending::key(id));
         if let Some(Outgoing { mut letter, .. }) = outgoing {
             self.records.delete(&Outgoing::key(&letter));
-            letter.state = LetterState::Sent;
-            self.show_letter(&letter);
+            if letter.is_shown() {
+                // A receipt may have overtaken the server's answer.
+                letter.state = self.take_remark(id, letter.id).state();
+                self.remember_sent(&letter, Some(session));
+                self.show_letter(&letter);
+                self.copy_to_siblings(&letter);
+            } else {
+                self.silent_letter_sent(letter.id);
+            }
+            self.offer_stored(&letter);
         }
     }
 
@@ -96,16 +104,26 @@ impl Turn<'_> {
     }
 
     /// The bytes of a letter will go out again later. Where the mailbox is full or the server asks
-    /// for patience, no other letter to this contact begins before this one is through.
+    /// for patience, no other letter to this contact begins before this one is through. Letters whose
+    /// recipient's keys are asked for wait with that question; a search says that it waits for tokens.
     pub(super) fn letter_delayed(&mut self, purpose: &Purpose, why: Delay) {
-        let Purpose::Letter { contact, letter, .. } = purpose else { return };
         let reason = match why {
             Delay::Trouble => None,
             Delay::Full => Some(WaitReason::MailboxFull),
             Delay::Patience => Some(WaitReason::TooManyRequests),
+            Delay::Tokens => Some(WaitReason::NoTokens),
         };
-        if let Some(outgoing) = self.outgoing(*contact, *letter) {
-            self.set_state(outgoing, LetterState::Waiting { reason });
+        match purpose {
+            Purpose::Letter { contact, letter, .. } => {
+                if let Some(outgoing) = self.outgoing(*contact, *letter) {
+                    self.set_state(outgoing, LetterState::Waiting { reason });
+                }
+            }
+            Purpose::Lookup { contact, .. } => self.say_why(*contact, reason),
+            Purpose::Find { phone } if why == Delay::Tokens => {
+                self.tell(Event::FindWaits { phone: phone.clone() });
+            }
+            _ => {}
         }
     }
 

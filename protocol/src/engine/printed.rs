@@ -2,8 +2,8 @@
 //! number, id, body or frame.
 
 use super::interface::{
-    AccountView, ContactView, ContentView, Event, FindOutcome, Input, LetterView, Output, Request,
-    Snapshot, Write,
+    AccountView, ContactView, ContentView, DeviceView, Event, FindOutcome, Input, KeysView,
+    LetterQuery, LetterRecord, LetterView, LinkView, Output, Request, Snapshot, Write,
 };
 use std::fmt::{Debug, Formatter, Result};
 
@@ -24,14 +24,22 @@ prints_its_name! {
     Input {
         Resume CreateAccount SignedIn LiveOpened LiveClosed LiveFrame Response NoAnswer Tick
         FindContact SendText RetryLetter DeleteLetter MarkRead NameContact AcceptContact
-        BlockContact DeleteConversation
+        BlockContact DeleteConversation TouchDeclined VerifyContact AcceptIdentity SetReceipts
+        RotateKeys RenameDevice RevokeDevice OfferLink EnterLinkDigits CompleteLink ApproveLink
+        CancelLink ShareHistory LettersRead SetRecovery Recover RenewDevice CancelReset DeleteAccount
     }
     Event {
         AccountReady AccountRefused DeviceReady SignInNeeded DeviceUnknown KeysAltered KeysIntact CaughtUp
-        Contact ContactRemoved Letter LetterRemoved Found
+        Contact ContactRemoved Letter LetterRemoved Found FindWaits Devices Keys Link Reset IdentityReplaced
+        ListDisputed TokenKeysDisputed VaultOutdated Recovered RecoveryRefused AccountDeleted
+        LettersWanted HistorySent HistoryReceived
     }
     FindOutcome { Found NoSuchMailbox Unreachable Refused }
-    ContentView { Text Newer }
+    ContentView { Text Newer IdentityChanged }
+    LinkView {
+        Offered DigitsNeeded DigitsSent Approved Searching ShowDigits Approving Completing Linked Ended
+    }
+    LetterQuery { Keys All }
 }
 
 impl Debug for Output {
@@ -74,7 +82,7 @@ impl Debug for ContactView {
         f.debug_struct("ContactView")
             .field("standing", &self.standing)
             .field("unread", &self.unread)
-            .field("identity_changed", &self.identity_changed)
+            .field("safety", &self.safety)
             .finish_non_exhaustive()
     }
 }
@@ -94,5 +102,23 @@ impl Debug for Snapshot {
             .field("account", &self.account)
             .field("contacts", &self.contacts.len())
             .finish()
+    }
+}
+
+impl Debug for LetterRecord {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.write_str("LetterRecord(…)")
+    }
+}
+
+impl Debug for DeviceView {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.debug_struct("DeviceView").field("this", &self.this).finish_non_exhaustive()
+    }
+}
+
+impl Debug for KeysView {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.debug_struct("KeysView").field("rotating", &self.rotating).finish_non_exhaustive()
     }
 }

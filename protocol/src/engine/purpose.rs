@@ -1,7 +1,9 @@
 //! What requests are for.
 
+use super::capsules::Held;
 use super::interface::{ContactId, LetterId, Millis};
-use crate::types::{Bytes, MessageId, Phone, SessionLabel};
+use crate::types::{Bytes, DeviceId, MessageId, Phone, SessionLabel};
+use crate::wire::KeyExchangeId;
 use minicbor::{Decode, Encode};
 
 /// What a request is for; its answer is taken up by the module that asked.
@@ -100,6 +102,100 @@ pub(super) enum Purpose {
         #[n(0)]
         labels: Vec<SessionLabel>,
     },
+    /// A new browser's offer to become a device.
+    #[n(40)]
+    OfferLink,
+    /// How an offer stands, asked on either side.
+    #[n(41)]
+    PollLink,
+    /// The digits that were typed.
+    #[n(42)]
+    ProveDigits,
+    /// The approval of an offer.
+    #[n(43)]
+    ApproveLink,
+    /// The new device's keys.
+    #[n(44)]
+    CompleteLink,
+    /// The ephemeral key of a re-keying.
+    #[n(60)]
+    EphemeralKey,
+    /// The own mailbox's ephemeral keys.
+    #[n(61)]
+    EphemeralKeys,
+    /// An ephemeral key, for this device only.
+    #[n(62)]
+    ClaimRekeying {
+        /// Of which re-keying.
+        #[n(0)]
+        exchange: KeyExchangeId,
+    },
+    /// A recovery capsule.
+    #[n(45)]
+    PutCapsule {
+        /// What is in it.
+        #[n(0)]
+        held: Held,
+    },
+    /// What a device needs to begin anew.
+    #[n(46)]
+    RecoveryInfo,
+    /// A device's new beginning.
+    #[n(47)]
+    BeginAnew,
+    /// The account's devices, as the server tells their owner.
+    #[n(30)]
+    Devices {
+        /// The version of the own list that was known when it was asked.
+        #[n(0)]
+        known: u64,
+    },
+    /// The next messaging key, or a device less: see `rotation`.
+    #[n(31)]
+    ChangeKeys {
+        /// A device is revoked, for which a touch is asked.
+        #[n(0)]
+        touch: bool,
+    },
+    /// Another name for a device.
+    #[n(32)]
+    RenameDevice {
+        /// Which.
+        #[n(0)]
+        device: DeviceId,
+        /// The name.
+        #[n(1)]
+        name: String,
+    },
+    /// The own keys, as strangers are served them.
+    #[n(33)]
+    OwnLookup {
+        /// The version of the own list that was known when it was asked.
+        #[n(0)]
+        known: u64,
+        /// The signed prekey that was.
+        #[n(1)]
+        prekey: u32,
+    },
+    /// A re-keyed session's key, wrapped for the siblings.
+    #[n(63)]
+    WrapRekeyed {
+        /// Of which re-keying.
+        #[n(0)]
+        exchange: KeyExchangeId,
+    },
+    /// The end of a waiting period.
+    #[n(48)]
+    CancelReset,
+    /// The end of the account.
+    #[n(49)]
+    DeleteAccount,
+    /// The keys under which tokens are issued.
+    #[n(50)]
+    IssuerDirectory,
+    /// The day's tokens.
+    #[n(51)]
+    Tokens,
 }
 
 impl Purpose {
@@ -111,10 +207,46 @@ impl Purpose {
             CreateAccount
                 | RenewKeys { .. }
                 | RefillPrekeys
+                | ChangeKeys { .. }
+                | RenameDevice { .. }
                 | Mailbox
                 | Find { .. }
                 | Lookup { .. }
                 | Letter { .. }
+                | CompleteLink
+                | EphemeralKey
+                | WrapRekeyed { .. }
+                | BeginAnew
+                | Tokens
+        )
+    }
+
+    /// Whether it changes the account's keys, under the next list or key version.
+    pub(super) fn changes_keys(&self) -> bool {
+        matches!(self, Self::ChangeKeys { .. })
+    }
+
+    /// Whether a list goes with it.
+    pub(super) fn signs_list(&self) -> bool {
+        matches!(self, Self::ChangeKeys { .. } | Self::RenewKeys { list: Some(_), .. })
+    }
+
+    /// Whether keys of this device's making go with it.
+    pub(super) fn publishes_keys(&self) -> bool {
+        matches!(self, Self::ChangeKeys { .. } | Self::RenewKeys { .. })
+    }
+
+    /// Whether envelopes for siblings may go with it, under this device's next counter.
+    pub(super) fn wraps_for_siblings(&self) -> bool {
+        matches!(self, Self::ChangeKeys { .. } | Self::WrapRekeyed { .. })
+    }
+
+    /// Whether the person has to touch the passkey for it.
+    pub(super) fn needs_touch(&self) -> bool {
+        use Purpose::*;
+        matches!(
+            self,
+            ApproveLink | BeginAnew | CancelReset | DeleteAccount | ChangeKeys { touch: true }
         )
     }
 
@@ -126,6 +258,22 @@ impl Purpose {
     /// Whether it may go out before the session has proved the device key.
     pub(super) fn needs_no_proof(&self) -> bool {
         use Purpose::*;
-        matches!(self, CreateAccount | ServerInfo | ProofStart | ProofFinish | WhoAmI)
+        matches!(
+            self,
+            CreateAccount
+                | ServerInfo
+                | IssuerDirectory
+                | ProofStart
+                | ProofFinish
+                | WhoAmI
+                | OfferLink
+                | PollLink
+                | ProveDigits
+                | CompleteLink
+                | RecoveryInfo
+                | BeginAnew
+                | CancelReset
+                | DeleteAccount
+        )
     }
 }

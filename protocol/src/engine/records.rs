@@ -33,7 +33,8 @@ impl<T: Record> RecordKey<T> {
     }
 }
 
-/// All records, and what this step has changed.
+/// All records, and what this step has changed. What does not depend on a record's type is apart from
+/// what does: the page fetches it once, not for each type.
 #[derive(Default)]
 pub(super) struct Records {
     all: BTreeMap<String, Zeroizing<Vec<u8>>>,
@@ -67,48 +68,65 @@ impl Records {
     }
 
     pub(super) fn put<T: Record>(&mut self, key: &RecordKey<T>, record: &T) {
-        let bytes = Zeroizing::new(encoded(record));
-        if self.all.get(&key.text).is_none_or(|old| *old != bytes) {
-            self.changed.insert(key.text.clone(), Some(bytes.clone()));
-            self.all.insert(key.text.clone(), bytes);
+        self.put_bytes(&key.text, Zeroizing::new(encoded(record)));
+    }
+
+    fn put_bytes(&mut self, key: &str, bytes: Zeroizing<Vec<u8>>) {
+        if self.all.get(key).is_none_or(|old| *old != bytes) {
+            self.changed.insert(key.to_owned(), Some(bytes.clone()));
+            self.all.insert(key.to_owned(), bytes);
         }
     }
 
     pub(super) fn delete<T: Record>(&mut self, key: &RecordKey<T>) {
-        if self.all.remove(&key.text).is_some() {
-            self.changed.insert(key.text.clone(), None);
+        self.delete_key(&key.text);
+    }
+
+    fn delete_key(&mut self, key: &str) {
+        if self.all.remove(key).is_some() {
+            self.changed.insert(key.to_owned(), None);
         }
     }
 
     /// All records of a kind whose key goes on with `parts`, in key order. The last part of each
     /// key comes with its record.
     pub(super) fn list<T: Record>(&self, parts: &[&str]) -> Vec<(String, T)> {
-        let mut prefix = format!("{}/", T::KIND);
-        for part in parts {
-            prefix.push_str(part);
-            prefix.push('/');
+        let mut records = Vec::new();
+        for (last, bytes) in self.under(&prefix(T::KIND, parts)) {
+            records.extend(minicbor::decode(bytes).ok().map(|record| (last, record)));
         }
+        records
+    }
+
+    /// The rest of each key that begins with `prefix`, in order, and its record's bytes.
+    fn under(&self, prefix: &str) -> Vec<(String, &[u8])> {
         self.all
-            .range(prefix.clone()..)
-            .take_while(|(key, _)| key.starts_with(&prefix))
-            .filter_map(|(key, bytes)| {
-                Some((key[prefix.len()..].to_owned(), minicbor::decode(bytes).ok()?))
-            })
+            .range(prefix.to_owned()..)
+            .map_while(|(key, bytes)| Some((key.strip_prefix(prefix)?.to_owned(), &***bytes)))
             .collect()
+    }
+
+    /// The last part of the last key that [`Self::list`] would list.
+    pub(super) fn last_key<T: Record>(&self, parts: &[&str]) -> Option<String> {
+        self.last_under(&prefix(T::KIND, parts))
+    }
+
+    fn last_under(&self, prefix: &str) -> Option<String> {
+        // `0` is the character after the slash.
+        let end = format!("{}0", prefix.trim_end_matches('/'));
+        let (key, _) = self.all.range(prefix.to_owned()..end).next_back()?;
+        Some(key.strip_prefix(prefix)?.to_owned())
     }
 
     /// Deletes what [`Self::list`] would list.
     pub(super) fn delete_all<T: Record>(&mut self, parts: &[&str]) {
-        let prefix = parts.iter().fold(format!("{}/", T::KIND), |all, part| all + part + "/");
-        let keys: Vec<String> = self
-            .all
-            .range(prefix.clone()..)
-            .take_while(|(key, _)| key.starts_with(&prefix))
-            .map(|(key, _)| key.clone())
-            .collect();
-        for key in keys {
-            self.all.remove(&key);
-            self.changed.insert(key, None);
+        self.delete_under(&prefix(T::KIND, parts));
+    }
+
+    fn delete_under(&mut self, prefix: &str) {
+        let rests: Vec<String> = self.under(prefix).into_iter().map(|(rest, _)| rest).collect();
+        for rest in rests {
+            self.delete_key(&(prefix.to_owned() + &rest));
         }
     }
 
@@ -130,6 +148,11 @@ impl Records {
         writes.append(&mut self.letters);
         writes
     }
+}
+
+/// `KIND/part/part…/`, with which the keys of some records begin.
+fn prefix(kind: &str, parts: &[&str]) -> String {
+    parts.iter().fold(format!("{kind}/"), |all, part| all + part + "/")
 }
 
 /// A record's bytes.

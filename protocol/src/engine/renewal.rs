@@ -1,22 +1,26 @@
 //! Keys that a device renews by itself: one-time prekeys when few are left, the signed prekey every
 //! two days, the list every week; and whether the server serves what was published.
 
-use super::account::{OwnList, PrekeyIds, SignedPrekeySecret};
-use super::interface::{Event, Millis};
+use super::account::{PrekeyIds, SignedPrekeySecret};
+use super::interface::Millis;
+use super::own_list::OwnList;
 use super::purpose::Purpose;
 use super::records::RecordKey;
 use super::requests::{Answer, Method};
 use super::turn::Turn;
-use crate::key_check::key_check_digest;
 use crate::limits::{LIST_RENEWAL, ONE_TIME_PREKEYS, SIGNED_PREKEY_RENEWAL};
-use crate::types::{Key, UnixTime};
-use crate::wire::{AddOneTimePrekeys, KeyRenewal, KeyStatus, KeysChecked, PublishKeys, problems};
+use crate::types::{DAY, UnixTime};
+use crate::wire::{
+    AddOneTimePrekeys, KeyRenewal, KeyStatus, PublishKeys, SignedDeviceList, SignedPrekey, problems,
+};
 
 const SECOND: Millis = 1_000;
 const MINUTE: Millis = 60 * SECOND;
 const AN_HOUR: Millis = 60 * MINUTE;
 /// The key status is asked for this often.
 const STATUS_PAUSE: Millis = 6 * AN_HOUR;
+/// How long after its week a messaging key may be replaced before the list is renewed without it.
+const ROTATION_GRACE: i64 = 2 * DAY;
 
 impl Turn<'_> {
     /// A one-time prekey was used: soon, but not at once, the status is asked for.
@@ -38,7 +42,16 @@ impl Turn<'_> {
 
     pub(super) fn key_status_answered(&mut self, answer: &Answer) {
         let Some(status) = answer.read::<KeyStatus>() else { return };
+        if self.notice_restored_vault(&status) {
+            return;
+        }
+        if !status.has_recovery_capsule {
+            self.capsule_is_gone();
+        }
         self.settle_renewal(&status);
+        self.follow_reset(status.reset.as_ref());
+        self.follow_siblings(&status);
+        self.count_one_time_prekeys(status.available_prekeys);
         if status.needs_replenish && self.memory.upkeep.refill_at.is_none() {
             let count = (ONE_TIME_PREKEYS as u32).saturating_sub(status.available_prekeys);
             let at = self.now + self.around(2 * MINUTE);
@@ -82,10 +95,24 @@ impl Turn<'_> {
         let list = OwnList::current(self.records)?;
         let (_, prekey) = self.newest_signed_prekey()?;
         let prekey_due = prekey.created_at.plus(SIGNED_PREKEY_RENEWAL);
-        Some(list.signed_at.plus(LIST_RENEWAL).min(prekey_due))
+        Some(self.list_due(&list).min(prekey_due))
     }
 
-    fn newest_signed_prekey(&self) -> Option<(u32, SignedPrekeySecret)> {
+    /// A list that is as old as its messaging key is signed anew with the next one, and by itself only
+    /// where that does not come about.
+    fn list_due(&self, list: &SignedDeviceList) -> UnixTime {
+        let secrets = self.messaging_secrets();
+        let of_one_age = secrets.first().is_some_and(|secret| {
+            secret.secret.public() == list.messaging_key && secret.created_at == list.signed_at
+        });
+        list.signed_at.plus(LIST_RENEWAL + if of_one_age { ROTATION_GRACE } else { 0 })
+    }
+
+    fn is_list_old(&self, list: &SignedDeviceList) -> bool {
+        self.time() >= self.list_due(list)
+    }
+
+    pub(super) fn newest_signed_prekey(&self) -> Option<(u32, SignedPrekeySecret)> {
         let ids: PrekeyIds = self.records.get(&RecordKey::only())?;
         Some((ids.signed, self.records.get(&SignedPrekeySecret::key(ids.signed))?))
     }
@@ -96,19 +123,42 @@ impl Turn<'_> {
         }
         // The answer plans the next one.
         self.memory.upkeep.renew_at = None;
-        if self.is_asked(|purpose| matches!(purpose, Purpose::RenewKeys { .. })) {
-            return;
+        if self.is_asked(Purpose::publishes_keys) {
+            return self.plan_renewal();
         }
         let time = self.time();
         let (Some(account), Some(list)) = (self.account(), OwnList::current(self.records)) else {
             return;
         };
-        let device_list = (time.since(list.signed_at) >= LIST_RENEWAL)
-            .then(|| self.sign_list(&account, list.version + 1, list.messaging_key));
+        let device_list = self.is_list_old(&list).then(|| {
+            let (version, devices) = (list.version + 1, list.devices.clone());
+            self.sign_list(&account, version, &list.messaging_key, devices)
+        });
+        if let Some(list) = &device_list {
+            self.keep_pending_list(list);
+        }
         let prekey_old = self
             .newest_signed_prekey()
             .is_none_or(|(_, prekey)| time.since(prekey.created_at) >= SIGNED_PREKEY_RENEWAL);
         let signed_prekey = prekey_old.then(|| self.new_signed_prekey(&account));
+        self.ask_renewal(device_list, signed_prekey);
+    }
+
+    /// A signed prekey now, whatever the age of the one before.
+    pub(super) fn renew_prekey(&mut self) {
+        if let Some(account) = self.account()
+            && !self.is_asked(|purpose| matches!(purpose, Purpose::RenewKeys { .. }))
+        {
+            let signed_prekey = Some(self.new_signed_prekey(&account));
+            self.ask_renewal(None, signed_prekey);
+        }
+    }
+
+    fn ask_renewal(
+        &mut self,
+        device_list: Option<SignedDeviceList>,
+        signed_prekey: Option<SignedPrekey>,
+    ) {
         let purpose = Purpose::RenewKeys {
             list: device_list.as_ref().map(|list| list.version),
             prekey: signed_prekey.as_ref().map(|prekey| prekey.key_id),
@@ -145,21 +195,25 @@ impl Turn<'_> {
         }
     }
 
-    /// What the server says it holds decides whether a renewal in doubt was taken.
+    /// What siblings did, and what became of a change in doubt, the devices tell.
+    fn follow_siblings(&mut self, status: &KeyStatus) {
+        let list = OwnList::current(self.records).map_or(0, |list| list.version);
+        let newest = self.messaging_secrets().first().map_or(0, |secret| secret.key_version);
+        let moved = status.device_list_version != list || status.key_version != newest;
+        if moved || self.pending_list().is_some() || self.devices_are_old() {
+            self.want_devices();
+        } else if !self.is_wrapping() {
+            self.wrapped(status.key_rotation_counter);
+        }
+    }
+
+    /// What the server says it holds decides whether a prekey in doubt was taken.
     fn settle_renewal(&mut self, status: &KeyStatus) {
         if self.is_asked(|purpose| matches!(purpose, Purpose::RenewKeys { .. })) {
             return;
         }
-        for (_, own) in self.records.list::<OwnList>(&[]) {
-            let version = own.list.version;
-            if !own.published && version <= status.device_list_version {
-                self.list_published(version);
-            } else if !own.published {
-                self.records.delete(&OwnList::key(version));
-            }
-        }
         self.prekey_published(status.signed_prekey_id);
-        let ids: PrekeyIds = self.records.get(&RecordKey::only()).unwrap_or_default();
+        let ids = self.prekey_ids();
         if ids.signed > status.signed_prekey_id {
             self.withdraw_renewal(None, Some(ids.signed));
         }
@@ -180,39 +234,5 @@ impl Turn<'_> {
             ids.signed -= 1;
             self.records.put(&RecordKey::only(), &ids);
         }
-    }
-
-    /// Not while a renewal is in doubt: the server may or may not have it.
-    fn check_keys(&mut self) {
-        if self.is_renewal_unsettled() {
-            return;
-        }
-        let Some(digest) = self.served_digest() else { return };
-        let body = serde_json::to_string(&crate::wire::CheckKeys { digest }).ok();
-        self.ask(Purpose::CheckKeys, Method::Post, "/v1/keys/check", body);
-    }
-
-    fn is_renewal_unsettled(&self) -> bool {
-        let ids: PrekeyIds = self.records.get(&RecordKey::only()).unwrap_or_default();
-        let mut lists = self.records.list::<OwnList>(&[]).into_iter();
-        ids.signed > ids.published
-            || lists.any(|(_, own)| !own.published)
-            || self.is_asked(|purpose| matches!(purpose, Purpose::RenewKeys { .. }))
-    }
-
-    /// What the server should be serving for this device.
-    fn served_digest(&self) -> Option<Key> {
-        let account = self.account()?;
-        let list = OwnList::current(self.records)?;
-        let messaging_key = self.messaging_secrets().into_iter().next()?.signed();
-        let (key_id, prekey) = self.newest_signed_prekey()?;
-        let identity = account.identity.public();
-        let prekey = prekey.signed(key_id);
-        Some(key_check_digest(&identity, &list, &messaging_key, &account.device_id, &prekey))
-    }
-
-    pub(super) fn keys_checked(&mut self, answer: &Answer) {
-        let Some(checked) = answer.read::<KeysChecked>() else { return };
-        self.tell(if checked.matches { Event::KeysIntact } else { Event::KeysAltered });
     }
 }

@@ -7,9 +7,10 @@ use super::interface::{Half, Millis, Request, RequestId};
 use super::purpose::Purpose;
 use super::records::{Record, RecordKey, Records};
 use super::session::Session;
+use super::tokens::Stocked;
 use super::turn::Turn;
-use crate::types::Bytes;
-use crate::wire::{Problem, TOKEN_SCHEME};
+use crate::json::from_json;
+use crate::wire::Problem;
 use minicbor::{Decode, Encode};
 use std::collections::BTreeMap;
 
@@ -23,15 +24,22 @@ pub(super) struct Pending {
     pub(super) method: Method,
     #[n(2)]
     pub(super) path: String,
-    /// The token of a sealed request.
-    #[n(3)]
-    pub(super) token: Option<Bytes<32>>,
     #[n(4)]
     pub(super) body: Option<String>,
     /// Another token was taken, and is not tried before; kept, so that opening the vault anew does
     /// not try it at once.
     #[n(5)]
     pub(super) not_before: Option<Millis>,
+    /// The token of a sealed request, once there is one for it. (3 was what clients drew.)
+    #[n(6)]
+    pub(super) token: Option<Stocked>,
+}
+
+impl Pending {
+    /// Whether it is of the sealed half.
+    pub(super) fn is_sealed(&self) -> bool {
+        self.path.starts_with("/v1/sealed/")
+    }
 }
 
 impl Record for Pending {
@@ -50,6 +58,8 @@ pub(super) enum Method {
     Put,
     #[n(3)]
     Delete,
+    #[n(4)]
+    Patch,
 }
 
 impl Method {
@@ -59,6 +69,7 @@ impl Method {
             Self::Post => "POST",
             Self::Put => "PUT",
             Self::Delete => "DELETE",
+            Self::Patch => "PATCH",
         }
     }
 }
@@ -74,24 +85,28 @@ pub(super) struct Flight {
     pub(super) next: Option<Millis>,
     /// It waits because of the network or the server's trouble, and nothing else.
     pub(super) troubled: bool,
+    /// It waits for a token.
+    pub(super) unstamped: bool,
 }
 
 impl Flight {
     fn new(pending: &Pending) -> Self {
-        let (purpose, sealed) = (pending.purpose.clone(), pending.token.is_some());
-        Self { purpose, sealed, pending: None, tries: 0, next: None, troubled: false }
+        let (purpose, sealed) = (pending.purpose.clone(), pending.is_sealed());
+        let (troubled, unstamped) = (false, false);
+        Self { purpose, sealed, pending: None, tries: 0, next: None, troubled, unstamped }
     }
 }
 
 /// The flights of requests that were committed and never answered, due at once but for those that
 /// wait for the time of another token.
 pub(super) fn unanswered(records: &Records) -> BTreeMap<RequestId, Flight> {
-    let kept = records.list::<Pending>(&[]).into_iter();
-    kept.filter_map(|(id, pending)| {
+    let mut flights = BTreeMap::new();
+    for (id, pending) in records.list::<Pending>(&[]) {
+        let Ok(id) = id.parse() else { continue };
         let next = Some(pending.not_before.unwrap_or(Millis::MIN));
-        Some((id.parse().ok()?, Flight { next, ..Flight::new(&pending) }))
-    })
-    .collect()
+        flights.insert(id, Flight { next, ..Flight::new(&pending) });
+    }
+    flights
 }
 
 /// An answer, as the module that asked gets it.
@@ -107,11 +122,11 @@ impl Answer<'_> {
 
     /// The body, where the answer is a success and the body what was asked for.
     pub(super) fn read<T: serde::de::DeserializeOwned>(&self) -> Option<T> {
-        if self.is_ok() { serde_json::from_str(self.body).ok() } else { None }
+        if self.is_ok() { from_json(self.body).ok() } else { None }
     }
 
     pub(super) fn problem(&self) -> Option<String> {
-        serde_json::from_str::<Problem>(self.body).ok().map(|problem| problem.kind)
+        from_json::<Problem>(self.body).ok().map(|problem| problem.kind)
     }
 
     pub(super) fn is(&self, problem: &str) -> bool {
@@ -132,18 +147,12 @@ impl Turn<'_> {
         self.enqueue(Pending { purpose, method, path, token, body, not_before });
     }
 
-    /// Queues a request of the sealed half, with a token of its own.
-    ///
-    /// This is the one place that takes a token. Today it is drawn here; once tokens are issued it
-    /// comes from a stock.
+    /// Queues a request of the sealed half, with a token of its own; where there is none, it waits
+    /// for one.
     pub(super) fn ask_sealed(&mut self, purpose: Purpose, path: &str, body: String) {
-        let token = Some(self.take_token());
+        let token = self.take_token();
         let (method, path, body) = (Method::Post, path.to_owned(), Some(body));
         self.enqueue(Pending { purpose, method, path, token, body, not_before: None });
-    }
-
-    pub(super) fn take_token(&mut self) -> Bytes<32> {
-        Bytes::random(&mut self.rng)
     }
 
     fn enqueue(&mut self, pending: Pending) {
@@ -155,6 +164,15 @@ impl Turn<'_> {
         let flight = Flight { next: Some(self.now), ..Flight::new(&pending) };
         let pending = if kept { None } else { Some(pending) };
         self.memory.flights.insert(id, Flight { pending, ..flight });
+    }
+
+    /// Keeps a request as it is now.
+    pub(super) fn keep_pending(&mut self, id: RequestId, pending: Pending) {
+        if pending.purpose.is_kept() {
+            self.records.put(&key(id), &pending);
+        } else if let Some(flight) = self.memory.flights.get_mut(&id) {
+            flight.pending = Some(pending);
+        }
     }
 
     /// What a request is for.
@@ -177,11 +195,14 @@ impl Turn<'_> {
             .map(|(id, _)| *id)
             .collect();
         for id in due {
+            if !self.stamp(id) {
+                continue;
+            }
             let Some(pending) = self.pending(id) else {
                 self.memory.flights.remove(&id);
                 continue;
             };
-            if self.may_leave(&pending.purpose, pending.token.is_some()) {
+            if self.may_leave(&pending.purpose, pending.is_sealed()) {
                 if let Some(flight) = self.memory.flights.get_mut(&id) {
                     (flight.next, flight.troubled) = (None, false);
                 }
@@ -214,6 +235,7 @@ impl Turn<'_> {
         let flights = self.memory.flights.values();
         flights
             .filter(|flight| self.may_leave(&flight.purpose, flight.sealed))
+            .filter(|flight| !self.waits_for_tokens(flight.unstamped))
             .filter_map(|flight| flight.next)
             .min()
     }
@@ -249,15 +271,15 @@ pub(super) fn key(id: RequestId) -> RecordKey<Pending> {
 }
 
 fn outgoing(id: RequestId, pending: Pending) -> Request {
-    let half = if pending.token.is_some() { Half::Sealed } else { Half::Account };
+    let half = if pending.is_sealed() { Half::Sealed } else { Half::Account };
+    let touch = pending.purpose.needs_touch();
     Request {
         id,
         half,
         method: pending.method.name(),
         path: pending.path,
-        authorization: pending
-            .token
-            .map(|token| format!("{TOKEN_SCHEME} token=\"{}\"", token.to_text())),
+        authorization: pending.token.map(|stocked| stocked.to_header()),
         body: pending.body,
+        touch,
     }
 }

@@ -27,13 +27,16 @@ impl Turn<'_> {
         use Purpose::*;
         let answered = match input {
             Input::LiveFrame { .. } => return true,
+            // Letters are mostly read because of what somebody said of them.
+            Input::LettersRead { job, .. } => return !self.is_own_wish(*job),
             Input::Response { request, .. } | Input::NoAnswer { request } => *request,
             _ => return false,
         };
         self.purpose_of(answered).is_some_and(|purpose| {
             let receives =
                 |purpose: &Purpose| matches!(purpose, LetterAcks { .. } | EnvelopeAcks { .. });
-            receives(purpose) || matches!(purpose, EnvelopePage | InboxPage | ServerInfo)
+            receives(purpose)
+                || matches!(purpose, EnvelopePage | InboxPage | ServerInfo | Devices { .. })
         })
     }
 

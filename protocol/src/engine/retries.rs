@@ -4,7 +4,7 @@
 use super::interface::{Millis, RequestId};
 use super::purpose::Purpose;
 use super::records::{Record, RecordKey};
-use super::requests::{Answer, Pending, key};
+use super::requests::{Answer, Pending};
 use super::turn::Turn;
 use crate::wire::problems;
 use minicbor::{Decode, Encode};
@@ -18,6 +18,8 @@ pub(super) enum Delay {
     Full,
     /// The server asks for patience.
     Patience,
+    /// There are no tokens.
+    Tokens,
 }
 
 /// How soon a sealed request that waited for the network leaves once it is back: at least, and up
@@ -47,7 +49,7 @@ impl Turn<'_> {
     /// A request got an answer.
     pub(super) fn answered(&mut self, id: RequestId, retry_after: Option<u32>, answer: &Answer) {
         let Some(pending) = self.pending(id) else { return };
-        let sealed = pending.token.is_some();
+        let sealed = pending.is_sealed();
         match answer.status {
             401 if sealed => self.token_refused(id, pending),
             401 => self.sign_in_needed(id, &pending.purpose),
@@ -86,7 +88,7 @@ impl Turn<'_> {
         let (first, most) = match why {
             Delay::Trouble => (SECOND, 5 * MINUTE),
             Delay::Patience => (5 * SECOND, 10 * MINUTE),
-            Delay::Full => (MINUTE, AN_HOUR),
+            Delay::Full | Delay::Tokens => (MINUTE, AN_HOUR),
         };
         let pause = most.min(first << tries.min(20));
         let asked = Millis::from(after.unwrap_or(0)) * SECOND;
@@ -141,6 +143,14 @@ impl Turn<'_> {
     /// No passkey session. What is kept goes out after the next sign-in.
     fn sign_in_needed(&mut self, id: RequestId, purpose: &Purpose) {
         match purpose {
+            // The passkey went with the session, unless the keys had been taken: the next one tells.
+            Purpose::CompleteLink => self.forget(id),
+            Purpose::BeginAnew => self.give_beginning_up(),
+            // The session that registered the passkey, whose keys were refused: it has no account.
+            Purpose::WhoAmI if self.memory.linking.refused.is_some() => {
+                self.forget(id);
+                return self.completion_settled(None);
+            }
             Purpose::CreateAccount | Purpose::WhoAmI => {
                 self.forget(id);
                 self.account_refused(problems::SIGN_IN_REQUIRED.to_owned());
@@ -155,10 +165,10 @@ impl Turn<'_> {
     /// included that wait for their time already.
     fn token_refused(&mut self, id: RequestId, pending: Pending) {
         let slot = self.next_token_at();
-        let token = Some(self.take_token());
         let purpose = pending.purpose.clone();
         let at = slot + self.around(30 * SECOND);
-        self.records.put(&key(id), &Pending { token, not_before: Some(at), ..pending });
+        // Taken when it leaves: those of now may be as bad, and the next batch may come before.
+        self.keep_pending(id, Pending { token: None, not_before: Some(at), ..pending });
         self.plan(id, at);
         if slot > self.now {
             self.letter_delayed(&purpose, Delay::Patience);
@@ -173,8 +183,8 @@ impl Turn<'_> {
         let third_last = refused.at.len().checked_sub(REFUSED_AN_HOUR);
         let free = third_last.and_then(|place| refused.at.get(place)).map(|at| at + AN_HOUR);
         let slot = free.unwrap_or(self.now).clamp(self.now, self.now + LONGEST);
-        refused.at.push(slot);
-        refused.at.sort_unstable();
+        let place = refused.at.partition_point(|at| *at <= slot);
+        refused.at.insert(place, slot);
         self.records.put(&RecordKey::only(), &refused);
         slot
     }
@@ -194,7 +204,7 @@ impl Turn<'_> {
     }
 
     /// A random duration between nothing and `most`.
-    fn up_to(&mut self, most: Millis) -> Millis {
+    pub(super) fn up_to(&mut self, most: Millis) -> Millis {
         let mut bytes = [0; 4];
         self.rng.fill_bytes(&mut bytes);
         most * Millis::from(u32::from_le_bytes(bytes)) / Millis::from(u32::MAX)

@@ -2,6 +2,7 @@
 
 use super::interface::{Event, Millis};
 use super::purpose::Purpose;
+use super::recovery::is_outdated;
 use super::requests::{Answer, Method};
 use super::turn::Turn;
 use crate::sealing::open_challenge;
@@ -28,6 +29,7 @@ const PROOF_PAUSE: Millis = 30_000;
 impl Turn<'_> {
     pub(super) fn signed_in(&mut self) {
         match self.account() {
+            Some(_) if is_outdated(self.records) => self.tell(Event::VaultOutdated),
             Some(account) if account.published => self.prove(),
             // Perhaps its publication arrived, and the session went before the answer came.
             Some(_) if !self.is_asked(|purpose| *purpose == Purpose::CreateAccount) => {
@@ -62,8 +64,8 @@ impl Turn<'_> {
                 .ok()
         });
         let Some(opened) = opened else {
-            // Sealed to another device's key: that passkey is not this device's.
-            return if answer.is_ok() { self.device_unknown() } else { self.proof_failed() };
+            // Sealed to another device key: that of another device, or of this one's later life.
+            return if answer.is_ok() { self.ask_whose_session() } else { self.proof_failed() };
         };
         let body = serde_json::to_string(&DeviceAnswer { opened: Bytes(opened) }).ok();
         self.ask(Purpose::ProofFinish, Method::Post, "/v1/device-session/finish", body);
@@ -96,7 +98,11 @@ impl Turn<'_> {
         }
     }
 
-    fn device_unknown(&mut self) {
+    fn ask_whose_session(&mut self) {
+        self.ask(Purpose::WhoAmI, Method::Get, "/v1/account", None);
+    }
+
+    pub(super) fn device_unknown(&mut self) {
         self.memory.session = Session::Lost;
         self.tell(Event::DeviceUnknown);
     }
@@ -105,6 +111,8 @@ impl Turn<'_> {
         if self.memory.session != Session::Lost {
             self.memory.session = Session::Lost;
             self.tell(Event::SignInNeeded);
+            // Whether the device was revoked, a stranger's look-up tells.
+            self.look_up_soon();
         }
         self.memory.polling = Default::default();
     }

@@ -1,11 +1,12 @@
 //! Letting secrets go once nothing can arrive for them any more.
 
-use super::account::{OneTimeSecret, OwnList, PrekeyIds, SignedPrekeySecret};
+use super::account::{MessagingSecret, OneTimeSecret, PrekeyIds, SignedPrekeySecret};
 use super::base_keys::BaseKey;
 use super::interface::Millis;
+use super::own_list::OwnList;
 use super::records::RecordKey;
 use super::turn::Turn;
-use crate::limits::{ENVELOPE_AGE, SIGNED_PREKEY_REFUSED};
+use crate::limits::{ENVELOPE_AGE, LETTER_AGE, SIGNED_PREKEY_REFUSED};
 use crate::types::DAY;
 
 /// How long a sender may keep a bundle before using a one-time prekey in it. Signed prekeys are
@@ -21,6 +22,10 @@ const SIGNED_PREKEY_KEPT: i64 = SIGNED_PREKEY_REFUSED + UNANSWERED_LIFE + ENVELO
 const ONE_TIME_KEPT: i64 = 90 * DAY + BUNDLE_LIFE + UNANSWERED_LIFE + ENVELOPE_LIFE;
 /// A letter may be made for a list until the list is refused, and lie for 30 days.
 const OWN_LIST_KEPT: i64 = 14 * DAY + ENVELOPE_LIFE;
+/// Letters name the list version that they were made for, and each messaging key comes with a version
+/// of its own: none is stored for a key after the next one is published. Letters lie for 31 days; a
+/// week more, because the next key's time is when it was made.
+const MESSAGING_KEPT: i64 = LETTER_AGE + 7 * DAY;
 const A_DAY: Millis = DAY * 1_000;
 
 impl Turn<'_> {
@@ -32,8 +37,21 @@ impl Turn<'_> {
         self.memory.upkeep.sweep_at = Some(self.now + A_DAY);
         self.sweep_prekeys();
         self.sweep_lists();
+        self.sweep_messaging_secrets();
+        self.sweep_former_identities();
         self.sweep_sessions();
         self.sweep_seen();
+        self.sweep_outbox();
+        self.sweep_parts();
+        self.sweep_sent();
+        self.sweep_remarks();
+        self.sweep_rekeyings();
+        self.sweep_broken();
+        self.sweep_told_keys();
+        self.sweep_unlisted();
+        self.sweep_unopened();
+        self.sweep_healed();
+        self.sweep_tokens();
     }
 
     fn sweep_prekeys(&mut self) {
@@ -61,6 +79,15 @@ impl Turn<'_> {
             let old = self.time().since(own.list.signed_at) > OWN_LIST_KEPT;
             if old && current.is_some_and(|current| version < current) {
                 self.records.delete(&OwnList::key(version));
+            }
+        }
+    }
+
+    fn sweep_messaging_secrets(&mut self) {
+        let secrets = self.messaging_secrets();
+        for (next, secret) in secrets.iter().zip(secrets.iter().skip(1)) {
+            if self.time().since(next.created_at) > MESSAGING_KEPT {
+                self.records.delete(&MessagingSecret::key(secret.key_version));
             }
         }
     }

@@ -1,14 +1,22 @@
 //! One step: what it works on, and the order in which things are taken up.
 
+use super::consistency::Asked;
 use super::inbox::Held;
 use super::interface::{Event, Input, Millis, Output, RequestId};
+use super::jobs::Jobs;
+use super::linking::Linking;
 use super::live::Polling;
+use super::marks::Marks;
+use super::pool::PoolMean;
 use super::purpose::Purpose;
 use super::records::Records;
 use super::requests::{Answer, Flight};
 use super::rest::Rest;
+use super::rotation::KeyPlans;
 use super::session::Session;
+use super::tokens::TokenMemory;
 use super::upkeep::Upkeep;
+use crate::keys::ExchangeSecret;
 use crate::types::UnixTime;
 use rand::CryptoRng;
 use std::collections::BTreeMap;
@@ -21,8 +29,18 @@ pub(super) struct Memory {
     pub(super) live: bool,
     pub(super) polling: Polling,
     pub(super) held: Held,
+    pub(super) marks: Marks,
+    pub(super) jobs: Jobs,
+    /// Whether everything pending has been fetched since the connection, or the pass, began.
+    pub(super) caught_up: bool,
     pub(super) rest: Rest,
+    pub(super) keys: KeyPlans,
     pub(super) upkeep: Upkeep,
+    pub(super) linking: Linking,
+    /// When a refused capsule is tried again.
+    pub(super) capsule_at: Option<Millis>,
+    pub(super) pool_mean: PoolMean,
+    pub(super) tokens: TokenMemory,
     /// The clock at the last step.
     pub(super) clock: Millis,
 }
@@ -43,15 +61,26 @@ impl Turn<'_> {
         let received = self.is_receiving(&input);
         self.take(input);
         self.keep_up();
+        self.give_unopened_up();
+        self.heal_when_due();
+        self.grant_wishes();
+        self.follow_link();
+        self.follow_own_identity();
+        self.keep_capsule();
         self.poll();
         self.drop_outlived();
         if received {
+            self.put_pool_off();
             self.resume_sending_later();
         } else {
+            self.tend_rekeyings();
+            self.empty_pool_if_due();
             self.send_waiting_letters();
         }
+        self.want_letters();
         self.dispatch();
         self.out.writes = self.records.take_writes();
+        self.tell_own_state();
         self.out.wake_at = self.wake_at();
         self.out
     }
@@ -61,12 +90,16 @@ impl Turn<'_> {
         let back = self.memory.clock.saturating_sub(self.now);
         if self.memory.clock == 0 {
             self.cap_waits();
+            self.redraw_pool();
         }
         if back > 0 {
             self.put_back_requests(back);
             self.put_back_upkeep(back);
             self.put_back_polling(back);
             self.put_back_rest(back);
+            self.put_back_pool(back);
+            self.put_back_linking(back);
+            self.put_back_rekeyings(back);
         }
         self.memory.clock = self.now;
     }
@@ -94,6 +127,27 @@ impl Turn<'_> {
             Input::AcceptContact { contact } => self.accept_contact(contact),
             Input::BlockContact { contact, blocked } => self.block_contact(contact, blocked),
             Input::DeleteConversation { contact } => self.delete_conversation(contact),
+            Input::TouchDeclined { request } => self.touch_declined(request),
+            Input::VerifyContact { contact, code } => self.verify_contact(contact, code),
+            Input::AcceptIdentity { contact } => self.accept_identity(contact),
+            Input::RotateKeys => self.rotate_keys(),
+            Input::RenameDevice { device, name } => self.rename_device(device, &name),
+            Input::RevokeDevice { device, lost } => self.revoke_device(device, lost),
+            Input::CancelReset => self.cancel_reset(),
+            Input::DeleteAccount => self.delete_account(),
+            Input::OfferLink { device_name } => self.offer_link(device_name),
+            Input::EnterLinkDigits { digits } => self.enter_link_digits(&digits),
+            Input::CompleteLink => self.complete_link(),
+            Input::ApproveLink { code } => self.approve_link(&code),
+            Input::CancelLink => self.cancel_link(),
+            Input::ShareHistory { device, since } => self.share_history(device, since),
+            Input::SetReceipts { on } => self.set_receipts(on),
+            Input::LettersRead { job, letters, next } => self.letters_read(job, &letters, next),
+            Input::SetRecovery { key, method } => self.set_recovery(key, method),
+            Input::Recover { secret, method, info } => {
+                self.recover(&ExchangeSecret::from_bytes(secret.0), method, &info);
+            }
+            Input::RenewDevice => self.renew_device(),
         }
     }
 
@@ -119,15 +173,46 @@ impl Turn<'_> {
             Purpose::EnvelopePage => self.envelope_page(answer),
             Purpose::InboxPage => self.inbox_page(answer),
             Purpose::LetterAcks { .. } | Purpose::EnvelopeAcks { .. } => {}
+            Purpose::OfferLink => self.link_offered(answer),
+            Purpose::PollLink => self.link_polled(answer),
+            Purpose::ProveDigits => self.digits_answered(answer),
+            Purpose::ApproveLink => self.link_approved(answer),
+            Purpose::CompleteLink => self.link_completed(answer),
+            Purpose::EphemeralKey => {}
+            Purpose::EphemeralKeys => self.ephemeral_keys_answered(answer),
+            Purpose::WrapRekeyed { exchange } => self.rekeyed_wrapped(exchange, answer),
+            Purpose::ClaimRekeying { exchange } => self.claim_answered(exchange, answer),
+            Purpose::PutCapsule { held } => self.capsule_put(held, answer),
+            Purpose::RecoveryInfo => self.recovery_info_answered(answer),
+            Purpose::BeginAnew => self.beginning_answered(answer),
+            Purpose::Devices { known } => self.devices_answered(known, answer),
+            Purpose::ChangeKeys { .. } => self.change_answered(answer),
+            Purpose::RenameDevice { device, name } => self.rename_answered(device, name, answer),
+            Purpose::OwnLookup { known, prekey } => {
+                self.own_look_up_answered(Asked { list: known, prekey }, answer);
+            }
+            Purpose::CancelReset => self.reset_cancelled(answer),
+            Purpose::DeleteAccount => self.account_deleted(answer),
+            Purpose::IssuerDirectory => self.directory_answered(answer),
+            Purpose::Tokens => self.tokens_answered(answer),
         }
     }
 
     fn wake_at(&self) -> Option<Millis> {
-        [self.next_request_at(), self.next_upkeep_at(), self.next_poll_at(), self.next_letter_at()]
-            .into_iter()
-            .flatten()
-            .min()
-            .map(|at| at.max(self.now))
+        let next = [
+            self.next_request_at(),
+            self.next_upkeep_at(),
+            self.next_poll_at(),
+            self.next_letter_at(),
+            self.next_pool_at(),
+            self.next_heal_at(),
+            self.next_wish_at(),
+            self.next_failure_at(),
+            self.next_link_at(),
+            self.next_rekeying_at(),
+            self.next_capsule_at(),
+        ];
+        next.into_iter().flatten().min().map(|at| at.max(self.now))
     }
 
     pub(super) fn tell(&mut self, event: Event) {

@@ -12,12 +12,21 @@ pub(super) struct Upkeep {
     pub(super) status_at: Option<Millis>,
     pub(super) refill_at: Option<(Millis, u32)>,
     pub(super) renew_at: Option<Millis>,
+    pub(super) rotate_at: Option<Millis>,
+    /// When the devices are looked at, and when they were asked for last.
+    pub(super) devices_at: Option<Millis>,
+    pub(super) devices_asked_at: Option<Millis>,
+    /// When the server is asked whether it serves what was published.
+    pub(super) check_at: Option<Millis>,
     pub(super) sweep_at: Option<Millis>,
     /// When the server is asked for its certificate keys again.
     pub(super) server_at: Option<Millis>,
     /// When it last told them.
     pub(super) server_known_at: Option<Millis>,
 }
+
+/// How soon after signing in the keys are checked.
+const CHECK_PAUSE: Millis = 3_600_000;
 
 impl Turn<'_> {
     /// A session has just proved the device key.
@@ -26,17 +35,23 @@ impl Turn<'_> {
         self.memory.upkeep.server_at = Some(self.now);
         self.memory.upkeep.status_at = Some(self.now);
         self.memory.upkeep.certificate_at = Some(self.now);
+        self.memory.upkeep.check_at = Some(self.now + self.around(CHECK_PAUSE));
     }
 
     pub(super) fn keep_up(&mut self) {
         self.sweep_if_due();
         self.prove_if_due();
+        self.look_up_itself_if_due();
         if self.memory.session == Session::Ready {
             self.ask_server_info_if_due();
             self.fetch_certificate_if_due();
+            self.fetch_tokens_if_due();
             self.ask_status_if_due();
             self.refill_if_due();
             self.renew_keys_if_due();
+            self.rotate_if_due();
+            self.check_keys_if_due();
+            self.ask_devices_if_due();
         }
     }
 
@@ -45,8 +60,18 @@ impl Turn<'_> {
         let ready = self.memory.session == Session::Ready;
         let refill = upkeep.refill_at.map(|(at, _)| at);
         let certificate = self.certificate_due_at();
-        let in_session = [upkeep.server_at, certificate, upkeep.status_at, refill, upkeep.renew_at];
-        let always = [upkeep.sweep_at, upkeep.prove_at];
+        let in_session = [
+            upkeep.server_at,
+            certificate,
+            self.next_tokens_at(),
+            upkeep.status_at,
+            refill,
+            upkeep.renew_at,
+            upkeep.rotate_at,
+            upkeep.devices_at,
+            upkeep.check_at,
+        ];
+        let always = [upkeep.sweep_at, upkeep.prove_at, self.next_look_up_at()];
         let due = in_session.into_iter().filter(|_| ready).chain(always).flatten();
         due.min()
     }
@@ -59,6 +84,10 @@ impl Turn<'_> {
             &mut upkeep.certificate_at,
             &mut upkeep.status_at,
             &mut upkeep.renew_at,
+            &mut upkeep.rotate_at,
+            &mut upkeep.devices_at,
+            &mut upkeep.devices_asked_at,
+            &mut upkeep.check_at,
             &mut upkeep.sweep_at,
             &mut upkeep.server_known_at,
         ];

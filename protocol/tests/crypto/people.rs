@@ -165,6 +165,8 @@ impl Person {
             recipient_list_version: peer.list.version,
             recipient_list_hash: Bytes(device_list::hash(&peer.list)),
             directory_digest: Bytes(NO_DIRECTORY),
+            messaging: None,
+            previous: None,
         }
     }
 
@@ -181,6 +183,7 @@ impl Person {
             own_list: &self.list,
             pinned_identity: None,
             known_list: None,
+            unlisted_until: None,
             server_keys,
             stored: NOW,
         }

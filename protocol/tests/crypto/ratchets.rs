@@ -207,3 +207,23 @@ fn a_low_order_ratchet_key_is_refused() {
         assert!(Ratchet::initiate(&mut rng, &Secret::from_bytes([1; 32]), &point).is_err());
     }
 }
+
+#[test]
+fn a_message_of_a_chain_that_is_over_came_before() {
+    let mut rng = Recorder::new(77);
+    let [mut alice, mut bob] = pair(&mut rng);
+    let mut heard = Vec::new();
+    for _ in 0..4 {
+        let (next, message) = bob.encrypt(&mut rng, b"from Bob", AD);
+        bob = next;
+        alice = alice.decrypt(&mut rng, &message, AD, NOW).unwrap().0;
+        let (next, message) = alice.encrypt(&mut rng, b"from Alice", AD);
+        alice = next;
+        bob = bob.decrypt(&mut rng, &message, AD, NOW).unwrap().0;
+        heard.push(message);
+    }
+    let bob = restored(&bob);
+    for message in heard {
+        assert_eq!(bob.decrypt(&mut rng, &message, AD, NOW).unwrap_err(), RatchetError::Repeated);
+    }
+}

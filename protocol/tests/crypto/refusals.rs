@@ -366,6 +366,12 @@ fn a_device_taken_off_the_list_starts_no_session_with_an_old_list() {
     let mut context = bob.context(&alice, &keys);
     context.known_list = Some(&newer);
     assert_eq!(payload.check(&context).err(), Some(PayloadError::NotListed));
+    // What was stored before it was taken off may be read late, for as long as the receiver says.
+    context.unlisted_until = Some(context.stored.hour());
+    assert!(payload.check(&context).is_ok());
+    context.unlisted_until = Some(context.stored.hour().plus(-HOUR));
+    assert_eq!(payload.check(&context).err(), Some(PayloadError::NotListed));
+    context.unlisted_until = None;
     let renewed = alice.list.devices.clone();
     let renewed = DeviceList::sign(&alice.identity, &alice.party.phone, 2, NOW, key, renewed);
     context.known_list = Some(&renewed);

@@ -32,7 +32,7 @@ async fn answer_all(
 ) {
     let mut bytes = vec![0; 4096];
     while let Ok(length @ 1..) = stream.read(&mut bytes).await {
-        let text = String::from_utf8_lossy(&bytes[..length]).to_lowercase();
+        let text = String::from_utf8_lossy(&bytes[..length]).into_owned();
         tell.send((number, text)).unwrap();
         stream.write_all(answer.as_bytes()).await.unwrap();
     }
@@ -46,6 +46,7 @@ fn request(half: Half) -> engine::Request {
         path: "/v1/path?a=b".to_owned(),
         authorization: (half == Half::Sealed).then(|| "PrivateToken token=\"x\"".to_owned()),
         body: None,
+        touch: false,
     }
 }
 
@@ -66,11 +67,11 @@ async fn the_sealed_half_names_nobody_and_shares_no_connection() {
     let mut connections = Vec::new();
     for half in [Half::Account, Half::Sealed, Half::Sealed, Half::Account] {
         let (number, head) = heard.recv().await.unwrap();
-        assert!(head.starts_with("post /v1/path?a=b http/1.1\r\n"), "{head}");
+        assert!(head.starts_with("POST /v1/path?a=b HTTP/1.1\r\n"), "{head}");
         let identified = half == Half::Account;
         assert_eq!(head.contains("cookie: letterbox=secret\r\n"), identified, "{head}");
         assert_eq!(head.contains("origin: http://127.0.0.1:"), identified, "{head}");
-        assert_eq!(head.contains("authorization: privatetoken"), !identified, "{head}");
+        assert_eq!(head.contains("authorization: PrivateToken"), !identified, "{head}");
         assert!(!head.contains("referer") && !head.contains("user-agent"), "{head}");
         connections.push(number);
     }
@@ -78,6 +79,42 @@ async fn the_sealed_half_names_nobody_and_shares_no_connection() {
     connections.dedup();
     assert_eq!(connections.len(), 4, "one for each sealed request");
     assert_ne!(connections[1], connections[2]);
+}
+
+/// A server that asks for a touch, and what it hears with it: the request, and the digest that the
+/// touch was begun for.
+#[tokio::test]
+async fn a_request_that_needs_a_touch_goes_out_with_one_or_not_at_all() {
+    let options = r#"{"publicKey":{"challenge":"AQID","rpId":"127.0.0.1","allowCredentials":[]}}"#;
+    let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{options}", options.len());
+    let (link, mut heard) = listener(answer.leak()).await;
+    let mut asked = request(Half::Account);
+    asked.touch = true;
+    let declined = Input::TouchDeclined { request: asked.id };
+    assert_eq!(link.clone().carry(asked.clone()).await, declined, "no passkey at hand");
+    let (_, begun) = heard.recv().await.unwrap();
+    assert!(begun.starts_with("POST /v1/touch HTTP/1.1\r\n"), "{begun}");
+    let digest = touch_digest("POST", "/v1/path?a=b", b"").to_text();
+    assert!(begun.contains(&digest), "{begun}");
+
+    let mut passkey = Authenticator::new(link.server().origin()).unwrap();
+    let creation = json!({ "publicKey": {
+        "rp": { "id": "127.0.0.1" }, "user": { "id": "AA" }, "challenge": "AA",
+        "pubKeyCredParams": [{ "alg": -7 }],
+    } });
+    let rng: &mut rand::rngs::StdRng = &mut rand::SeedableRng::seed_from_u64(1);
+    passkey.create(&creation, rng).unwrap();
+    passkey.quirks.extension_results = Some(json!({ "prf": { "results": { "first": "AA" } } }));
+    link.touch_with(Some(passkey));
+    let answer = link.clone().carry(asked).await;
+    assert!(matches!(answer, Input::Response { status: 200, .. }));
+    assert!(heard.recv().await.unwrap().1.starts_with("POST /v1/touch "));
+    let (_, sent) = heard.recv().await.unwrap();
+    assert!(sent.starts_with("POST /v1/path?a=b HTTP/1.1\r\n"), "{sent}");
+    let touch = sent.lines().find_map(|line| line.strip_prefix("letterbox-touch: ")).unwrap();
+    let assertion: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(touch).unwrap()).unwrap();
+    assert!(assertion["response"]["signature"].is_string());
+    assert_eq!(assertion.get("clientExtensionResults"), None, "the PRF result stays here");
 }
 
 #[tokio::test]

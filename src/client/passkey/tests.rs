@@ -25,11 +25,7 @@ fn register(server: &Webauthn, quirks: Quirks) -> (Authenticator, WebauthnResult
 }
 
 /// Signs in without saying who: the server finds the user by the handle.
-fn sign_in(
-    server: &Webauthn,
-    who: &mut Authenticator,
-    passkey: &mut Passkey,
-) -> Result<(), String> {
+fn sign_in(server: &Webauthn, who: &Authenticator, passkey: &mut Passkey) -> Result<(), String> {
     let (options, state) = server.start_discoverable_authentication().unwrap();
     let answer = who.get(&serde_json::to_value(options).unwrap()).unwrap();
     let credential = serde_json::from_value(answer).unwrap();
@@ -46,10 +42,10 @@ fn sign_in(
 #[test]
 fn a_passkey_registers_and_signs_in_again_and_again() {
     let server = server();
-    let (mut authenticator, passkey) = register(&server, Quirks::default());
+    let (authenticator, passkey) = register(&server, Quirks::default());
     let mut passkey = passkey.unwrap();
     for _ in 0..3 {
-        sign_in(&server, &mut authenticator, &mut passkey).unwrap();
+        sign_in(&server, &authenticator, &mut passkey).unwrap();
     }
 }
 
@@ -78,27 +74,27 @@ fn signing_in_without_verification_on_a_wrong_origin_or_challenge_is_refused() {
     ];
     for quirks in wrong {
         authenticator.quirks = quirks;
-        assert!(sign_in(&server, &mut authenticator, &mut passkey).is_err());
+        assert!(sign_in(&server, &authenticator, &mut passkey).is_err());
     }
     authenticator.quirks = Quirks::default();
-    sign_in(&server, &mut authenticator, &mut passkey).unwrap();
+    sign_in(&server, &authenticator, &mut passkey).unwrap();
 }
 
 #[test]
 fn a_copied_passkey_whose_counter_falls_behind_is_refused() {
     let server = server();
-    let (mut authenticator, passkey) = register(&server, Quirks::default());
+    let (authenticator, passkey) = register(&server, Quirks::default());
     let mut passkey = passkey.unwrap();
-    let mut copy = authenticator.clone();
+    let copy = authenticator.copied();
     for _ in 0..2 {
-        sign_in(&server, &mut authenticator, &mut passkey).unwrap();
+        sign_in(&server, &authenticator, &mut passkey).unwrap();
     }
-    assert!(sign_in(&server, &mut copy, &mut passkey).is_err());
+    assert!(sign_in(&server, &copy, &mut passkey).is_err());
 }
 
 #[test]
 fn a_browser_offers_no_passkey_to_another_relying_party() {
-    let (mut authenticator, _) = register(&server(), Quirks::default());
+    let (authenticator, _) = register(&server(), Quirks::default());
     let foreign = json!({ "publicKey": { "rpId": "example.org", "challenge": "AAAA" } });
     assert!(matches!(authenticator.get(&foreign), Err(PasskeyError::RelyingParty)));
 }

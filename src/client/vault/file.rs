@@ -3,8 +3,8 @@
 //!
 //! The file is as secret as the keys in it: it is readable by its owner only, and not encrypted.
 
-use super::{Records, Vault, VaultError};
-use letterbox_protocol::engine::{ContactId, LetterView, Write};
+use super::{LettersRead, Records, Vault, VaultError};
+use letterbox_protocol::engine::{ContactId, LetterQuery, LetterView, Write};
 use sha2::{Digest, Sha256};
 use std::{
     fs::{File, OpenOptions, TryLockError},
@@ -67,6 +67,10 @@ impl Vault for FileVault {
 
     fn letters(&self, contact: ContactId) -> Result<Vec<LetterView>, VaultError> {
         self.lock().records.letters(contact)
+    }
+
+    fn read(&self, query: &LetterQuery) -> Result<LettersRead, VaultError> {
+        Ok(self.lock().records.read(query))
     }
 
     fn commit(&self, writes: &[Write]) -> Result<(), VaultError> {

@@ -16,13 +16,14 @@ struct World {
     opened: Vec<SessionLabel>,
     got: Vec<MessageId>,
     caught_up: usize,
+    changes: usize,
 }
 
-fn page<T: Clone>(rows: &BTreeMap<i64, T>, after: Option<i64>) -> (Vec<T>, Option<i64>) {
-    let from = after.map_or(i64::MIN, |after| after + 1);
+fn page<T: Clone>(rows: &BTreeMap<i64, T>, after: Option<Position>) -> (Vec<T>, Option<Position>) {
+    let from = after.map_or(i64::MIN, |after| after.0 + 1);
     let found: Vec<_> = rows.range(from..).take(PAGE).collect();
     let more = found.last().filter(|(last, _)| rows.range(*last + 1..).next().is_some());
-    (found.iter().map(|(_, row)| (*row).clone()).collect(), more.map(|(id, _)| **id))
+    (found.iter().map(|(_, row)| (*row).clone()).collect(), more.map(|(id, _)| Position(**id)))
 }
 
 fn label(n: u8) -> SessionLabel {
@@ -58,6 +59,7 @@ impl World {
                 self.tell(Happened::Envelopes { page, next });
             }
             Do::Send(ServerFrame::CaughtUp) => self.caught_up += 1,
+            Do::Send(ServerFrame::AccountChanged) => self.changes += 1,
             Do::Send(frame) => self.frames.push_back(frame),
             Do::AcknowledgeLetters(acks) => {
                 self.letters.retain(|_, (id, _)| acks.iter().all(|ack| ack.message_id != *id));
@@ -84,7 +86,7 @@ impl World {
                 letters.extend(sent.iter().map(|letter| letter.message_id));
                 self.got.extend(&letters);
             }
-            ServerFrame::CaughtUp => unreachable!(),
+            ServerFrame::CaughtUp | ServerFrame::AccountChanged => unreachable!(),
         }
         if hold {
             (letters, envelopes) = (Vec::new(), Vec::new());
@@ -176,6 +178,7 @@ enum Act {
     Commit { place: i64, with_envelope: bool },
     Work,
     Answer,
+    ChangeAccount,
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -185,17 +188,18 @@ fn act() -> impl Strategy<Value = Act> {
         Just(Act::Work),
         Just(Act::Work),
         Just(Act::Answer),
+        Just(Act::ChangeAccount),
     ]
 }
 
 proptest! {
     /// Whatever the order of commits, wake-ups, reads and acknowledgements: every letter comes
-    /// once, after its envelope, and nothing stays behind.
+    /// once, after its envelope, and nothing stays behind; word of a changed account disturbs nothing.
     #[test]
     fn every_letter_comes_once_and_after_its_envelope(acts in prop::collection::vec(act(), 0..120)) {
         let mut world = World::default();
         world.tell(Happened::Opened);
-        let (mut committed, mut needs) = (0_u8, BTreeMap::new());
+        let (mut committed, mut needs, mut changes) = (0_u8, BTreeMap::new(), 0);
         for act in acts {
             match act {
                 Act::Commit { place, with_envelope } => {
@@ -205,6 +209,10 @@ proptest! {
                     world.tell(Happened::Woken);
                 }
                 Act::Work => drop(world.work()),
+                Act::ChangeAccount => {
+                    world.tell(Happened::AccountChanged);
+                    changes += 1;
+                }
                 Act::Answer => {
                     let (got, opened) = (world.got.len(), world.opened.len());
                     world.answer(false);
@@ -219,5 +227,6 @@ proptest! {
         prop_assert_eq!(world.got.len(), usize::from(committed));
         prop_assert!(world.letters.is_empty() && world.envelopes.is_empty());
         prop_assert_eq!(world.caught_up, 1);
+        prop_assert_eq!(world.changes, changes);
     }
 }

@@ -28,6 +28,15 @@ export class Unreachable extends Error {
 export interface Verified {
   phone: string
   next: 'register_passkey' | 'sign_in'
+  /** The number's waiting period, where one was begun. */
+  reset: Reset | null
+}
+
+/** How a waiting period stands; times in seconds. */
+export interface Reset {
+  state: 'waiting' | 'blocked' | 'ready'
+  begun_at: number
+  ends_at: number
 }
 
 /** Whose session this is. */
@@ -35,6 +44,26 @@ export interface SessionAccount {
   phone: string
   device_id: string
   device_session: boolean
+}
+
+/** Everything that the server's database holds on the account. */
+export interface Disclosure {
+  phone: string
+  /** Seconds since 1970. */
+  at: number
+  tables: DisclosedTable[]
+  /** Tables whose rows belong to nobody. */
+  nobodys: { table: string; purpose: string; infer: string }[]
+}
+
+/** A table, and the account's rows of it. */
+export interface DisclosedTable {
+  table: string
+  purpose: string
+  retention: string
+  infer: string
+  columns: { name: string; purpose: string; withheld: string | null }[]
+  rows: Record<string, string | null>[]
 }
 
 /** What the page reads of `GET /v1/server`. */
@@ -53,11 +82,12 @@ export function verifyRegistration(phone: string, code: string): Promise<Verifie
   return call('POST', '/v1/registration/verify', { phone, code })
 }
 
-/** The options for a new passkey. */
-export async function startPasskey(): Promise<PublicKeyCredentialCreationOptionsJSON> {
+/** The options for a new passkey; `link` is the approved link that it is for. */
+export async function startPasskey(link: string | null): Promise<PublicKeyCredentialCreationOptionsJSON> {
   const { publicKey } = await call<{ publicKey: PublicKeyCredentialCreationOptionsJSON }>(
     'POST',
     '/v1/passkeys/register/start',
+    link === null ? undefined : { link },
   )
   return publicKey
 }
@@ -81,9 +111,34 @@ export function finishLogin(credential: unknown): Promise<SessionAccount> {
   return call('POST', '/v1/passkeys/login/finish', credential)
 }
 
+/** The challenge for a touch that is good for one request only. */
+export async function startTouch(digest: string): Promise<PublicKeyCredentialRequestOptionsJSON> {
+  const { publicKey } = await call<{ publicKey: PublicKeyCredentialRequestOptionsJSON }>(
+    'POST',
+    '/v1/touch',
+    { digest },
+  )
+  return publicKey
+}
+
+/** Begins a waiting period for the phone that this session has proved, or tells how it stands. */
+export function startReset(): Promise<Reset> {
+  return call('POST', '/v1/resets')
+}
+
+/** What the server keeps for a device whose storage is gone. */
+export function getRecovery(): Promise<{ capsule: string | null }> {
+  return call('GET', '/v1/recovery-capsule')
+}
+
 /** Whose session this is; a `Problem` with status 401 where there is none. */
 export function getAccount(): Promise<SessionAccount> {
   return call('GET', '/v1/account')
+}
+
+/** Everything that the server's database holds on the account. */
+export function getDisclosure(): Promise<Disclosure> {
+  return call('GET', '/v1/account/disclosure')
 }
 
 /** Ends the session. */

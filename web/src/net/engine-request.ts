@@ -4,12 +4,15 @@ import type { EngineRequest, Input } from '../engine.ts'
 /** A request without an answer by then has none. */
 const TIMEOUT = 30_000
 
-/** Sends a request and says what came of it, in the engine's words. */
-export async function send(request: EngineRequest): Promise<Input> {
+/**
+ * Sends a request and says what came of it, in the engine's words. `touch` is the passkey's word on
+ * this very request, where it needs one.
+ */
+export async function send(request: EngineRequest, touch: string | null = null): Promise<Input> {
   try {
     const answer = await fetch(request.path, {
       method: request.method,
-      headers: headersOf(request),
+      headers: headersOf(request, touch),
       body: request.body,
       signal: AbortSignal.timeout(TIMEOUT),
       ...(request.half === 'sealed' ? SEALED : ACCOUNT),
@@ -36,8 +39,9 @@ const SEALED: RequestInit = {
   redirect: 'error',
 }
 
-function headersOf(request: EngineRequest): HeadersInit {
+function headersOf(request: EngineRequest, touch: string | null): HeadersInit {
   return {
+    ...(touch === null ? {} : { 'Letterbox-Touch': touch }),
     ...(request.body === null ? {} : { 'Content-Type': 'application/json' }),
     ...(request.authorization === null ? {} : { Authorization: request.authorization }),
   }

@@ -6,9 +6,14 @@ export interface LiveEvents {
   opened(): void
   frame(text: string): void
   closed(): void
+  /** The server ended it for good: this device was revoked. */
+  revoked(): void
   /** It did not open twice in a row: the session may have to be proved again. */
   stuck(): void
 }
+
+/** The server's close code for a device that was revoked. */
+const REVOKED = 4403
 
 /** One connection at a time to `GET /v1/inbox/live`. */
 export class Live {
@@ -82,7 +87,11 @@ export class Live {
     socket.addEventListener('message', ({ data }) => {
       if (typeof data === 'string' && !over) this.#events.frame(data)
     })
-    socket.addEventListener('close', end)
+    socket.addEventListener('close', ({ code }) => {
+      if (code === REVOKED) this.#wanted = false
+      end()
+      if (code === REVOKED) this.#events.revoked()
+    })
     socket.addEventListener('error', end)
   }
 

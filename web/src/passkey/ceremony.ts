@@ -22,6 +22,8 @@ export interface Ceremony {
   /** What the server gets. */
   credential: Record<string, unknown>
   credentialId: string
+  /** The handle that the passkey was made for, where the authenticator tells it. */
+  userHandle: string | null
   /** The PRF result, 32 bytes, where there was one. */
   prf: ArrayBuffer | null
 }
@@ -75,6 +77,23 @@ export async function askPasskey(
   return read(credential, known?.userHandle ?? null)
 }
 
+/**
+ * Signs the server's challenge for one request; the result is what that request's header holds.
+ * `signal` ends the ceremony: until it is over, a browser begins no other one.
+ */
+export async function touchPasskey(
+  json: PublicKeyCredentialRequestOptionsJSON,
+  signal: AbortSignal,
+): Promise<string> {
+  if (!passkeysSupported()) throw new PasskeyError('unsupported')
+  const { extensions: _, ...options } = PublicKeyCredential.parseRequestOptionsFromJSON(json)
+  const credential = await navigator.credentials.get({ publicKey: options, signal }).catch((error) => {
+    throw troubleOf(error)
+  })
+  const assertion = { ...present(credential).toJSON(), clientExtensionResults: {} }
+  return toBase64Url(new TextEncoder().encode(JSON.stringify(assertion)))
+}
+
 /** Evaluates a passkey's PRF without the server: the signature goes nowhere. */
 export async function evaluatePrf(known: {
   credentialId: string
@@ -126,9 +145,12 @@ function troubleOf(error: unknown): PasskeyError {
 
 function read(credential: PublicKeyCredential, userHandle: string | null): Ceremony {
   const first = credential.getClientExtensionResults().prf?.results?.first
+  const { response } = credential
+  const told = response instanceof AuthenticatorAssertionResponse ? response.userHandle : null
   return {
     credential: withoutSecrets(credential.toJSON(), userHandle),
     credentialId: credential.id,
+    userHandle: told ? toBase64Url(told) : userHandle,
     prf: first ? copy(first) : null,
   }
 }

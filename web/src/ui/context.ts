@@ -1,6 +1,6 @@
 /** How screens reach the mailbox. */
 import { createContext } from 'preact'
-import { useContext, useEffect, useReducer } from 'preact/hooks'
+import { useContext, useLayoutEffect, useReducer } from 'preact/hooks'
 import type { Mailbox } from './mailbox.ts'
 
 export const MailboxContext = createContext<Mailbox | null>(null)
@@ -10,6 +10,7 @@ export function useMailbox(): Mailbox {
   const mailbox = useContext(MailboxContext)
   if (!mailbox) throw new Error('no mailbox around this component')
   const [, redraw] = useReducer<number, void>((n) => n + 1, 0)
-  useEffect(() => mailbox.watch(redraw), [mailbox])
+  // Watched before anything else runs: what changes between drawing and an effect would go unseen.
+  useLayoutEffect(() => mailbox.watch(redraw), [mailbox])
   return mailbox
 }

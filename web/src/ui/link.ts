@@ -5,18 +5,17 @@ import {
   type Action,
   type Ask,
   CHANNEL,
-  type Connection,
   type Message,
   type Reply,
   type State,
-  type Storage,
+  type Status,
 } from '../worker/messages.ts'
 
 /** What a tab hears. */
 export interface LinkListener {
   state(state: State): void
   events(events: Event[]): void
-  status(connection: Connection, storage: Storage): void
+  status(status: Status): void
 }
 
 interface Pending {
@@ -37,7 +36,7 @@ export class Link {
         this.#follow(data.leader)
         listener.state(data.state)
       } else if (data.type === 'events') listener.events(data.events)
-      else if (data.type === 'status') listener.status(data.connection, data.storage)
+      else if (data.type === 'status') listener.status(data.status)
       else this.#settle(data.id, data.reply)
     })
     this.#channel.postMessage({ to: 'engine', type: 'join' } satisfies Message)

@@ -1,7 +1,8 @@
 /** What a tab knows of the mailbox, and the calls that change it. Screens read it and subscribe. */
 import type { ContactView, Event, FindOutcome, Id, LetterView } from '../engine.ts'
 import { getServer } from '../net/account.ts'
-import type { Action, Connection, Reply, State, Storage } from '../worker/messages.ts'
+import type { OpenedVault } from '../passkey/vault-opening.ts'
+import type { Action, Open, RecoverySource, Refusal, Reply, State, Status } from '../worker/messages.ts'
 import { Link } from './link.ts'
 
 /** How long the answer to a look-up is waited for, in milliseconds. */
@@ -13,17 +14,20 @@ export class Mailbox {
   state: State | null = null
   /** The server serves another page than this one. */
   outdated = false
+  /** Something that is told once: the account was deleted, its identity was replaced, … */
+  news: News | null = null
   /** Sign-ups given up in this tab: the phone number, and the passkey of the vault they left. */
   readonly #abandoned: { phone: string; credentialId: string }[] = []
   readonly #link: Link
   readonly #watchers = new Set<() => void>()
+  readonly #declined = new Set<() => void>()
   readonly #hearers = new Set<(events: Event[]) => void>()
 
   constructor() {
     this.#link = new Link({
       state: (state) => this.#take(state),
       events: (events) => this.#hear(events),
-      status: (connection, storage) => this.#status(connection, storage),
+      status: (status) => this.#status(status),
     })
     void this.checkPage()
   }
@@ -41,7 +45,7 @@ export class Mailbox {
   }
 
   /** The open mailbox, or `null`. */
-  get open(): (State & { phase: 'open' }) | null {
+  get open(): Open | null {
     return this.state?.phase === 'open' ? this.state : null
   }
 
@@ -60,8 +64,64 @@ export class Mailbox {
   }
 
   /** Opens a vault in whichever worker leads. */
-  openVault(credentialId: string, key: CryptoKey): Promise<Reply> {
-    return this.#link.ask({ ask: 'open', credentialId, key })
+  openVault({ credentialId, key, prf }: Pick<OpenedVault, 'credentialId' | 'key' | 'prf'>): Promise<Reply> {
+    return this.#link.ask({ ask: 'open', credentialId, key, prf })
+  }
+
+  /** The open vault has got its passkey. */
+  adoptVault({ credentialId, prf }: Pick<OpenedVault, 'credentialId' | 'prf'>): Promise<Reply> {
+    return this.#link.ask({ ask: 'adopt', credentialId, prf })
+  }
+
+  /** Deletes the open vault with all its letters, if need be also one that was published. */
+  async wipeVault(): Promise<void> {
+    const { open } = this
+    if (open) await this.#link.ask({ ask: 'wipe', credentialId: open.credentialId })
+  }
+
+  /** The passkey was touched for a request. */
+  touched(request: Id, assertion: string): Promise<Reply> {
+    return this.#link.ask({ ask: 'touched', request, assertion })
+  }
+
+  /** No touch for a request, or its refusal was read. */
+  async untouched(request: Id): Promise<void> {
+    await this.#link.ask({ ask: 'untouched', request })
+    for (const watcher of [...this.#declined]) watcher()
+  }
+
+  /** A fresh recovery code; it counts once `setRecovery` was called with it. */
+  async newCode(): Promise<string | null> {
+    const reply = await this.#link.ask({ ask: 'new_code' })
+    return reply.ok ? (reply.code ?? null) : null
+  }
+
+  /** What brings this device back from now on. */
+  setRecovery(from: RecoverySource): Promise<Reply> {
+    return this.#link.ask({ ask: 'set_recovery', from })
+  }
+
+  /** Brings a lost device back into the open, empty vault. */
+  async recover(from: RecoverySource, info: string): Promise<Recovery> {
+    let end = () => {}
+    const outcome = new Promise<Recovery>((resolve) => {
+      const stop = this.hear((events) => {
+        for (const { type } of events) {
+          if (type === 'recovered') resolve('recovered')
+          if (type === 'recovery_refused' || type === 'account_refused') resolve('refused')
+        }
+      })
+      const declined = () => resolve('declined')
+      this.#declined.add(declined)
+      end = () => {
+        stop()
+        this.#declined.delete(declined)
+      }
+    })
+    const reply = await this.#link.ask({ ask: 'recover', from, info })
+    const recovery = reply.ok ? await outcome : reply.refusal
+    end()
+    return recovery
   }
 
   /**
@@ -76,6 +136,12 @@ export class Mailbox {
     await this.closeVault()
     if (account) this.#abandoned.push({ phone: account.phone, credentialId })
     else await this.#link.ask({ ask: 'discard', credentialId })
+  }
+
+  /** Deletes the open vault, unless its keys were published. */
+  async discardVault(): Promise<void> {
+    const { open } = this
+    if (open) await this.#link.ask({ ask: 'discard', credentialId: open.credentialId })
   }
 
   /** Closes the vault in all tabs. */
@@ -116,15 +182,22 @@ export class Mailbox {
     for (const { credentialId } of useless) void this.#link.ask({ ask: 'discard', credentialId })
   }
 
-  /** Looks a number up. */
-  async find(phone: string): Promise<FindOutcome> {
+  /** Looks a number up. Where that has to wait for tokens, `waits` is called, and however long it takes is waited for. */
+  async find(phone: string, waits: () => void, signal: AbortSignal): Promise<FindOutcome> {
     let stop = () => {}
     let timer: ReturnType<typeof setTimeout> | undefined
     const outcome = new Promise<FindOutcome>((resolve) => {
-      timer = setTimeout(() => resolve({ outcome: 'unreachable' }), FIND_PATIENCE)
+      const giveUp = () => resolve({ outcome: 'unreachable' })
+      timer = setTimeout(giveUp, FIND_PATIENCE)
+      signal.addEventListener('abort', giveUp)
       stop = this.hear((events) => {
-        for (const event of events)
+        for (const event of events) {
           if (event.type === 'found' && event.phone === phone) resolve(event.outcome)
+          if (event.type === 'find_waits' && event.phone === phone) {
+            clearTimeout(timer)
+            waits()
+          }
+        }
       })
     })
     const reply = await this.act({ type: 'find_contact', phone })
@@ -153,14 +226,20 @@ export class Mailbox {
     this.#changed()
   }
 
-  #status(connection: Connection, storage: Storage): void {
+  /** Takes the news away once they were read. */
+  readNews(): void {
+    this.news = null
+    this.#changed()
+  }
+
+  #status(status: Status): void {
     const { open } = this
-    if (!open) return
-    this.#take({ ...open, connection, storage })
+    if (open) this.#take({ ...open, ...status })
   }
 
   #hear(events: Event[]): void {
     if (this.open) this.state = events.reduce(applied, this.open)
+    this.news = events.reduce(newsAfter, this.news)
     for (const hearer of [...this.#hearers]) hearer(events)
     this.#changed()
   }
@@ -170,9 +249,48 @@ export class Mailbox {
   }
 }
 
-/** The state after an event. */
-export function applied(state: State & { phase: 'open' }, event: Event): State & { phase: 'open' } {
+/** What came of trying to bring a device back. */
+export type Recovery = 'recovered' | 'refused' | 'declined' | Refusal
+
+/** Something that is told once. */
+export type News =
+  | { type: 'account_deleted' | 'identity_replaced' | 'recovered' }
+  | { type: 'list_disputed'; contact: Id }
+  | { type: 'token_keys_disputed'; contact: Id | null }
+
+function newsAfter(news: News | null, event: Event): News | null {
   switch (event.type) {
+    case 'account_deleted':
+    case 'identity_replaced':
+    case 'recovered':
+      return { type: event.type }
+    case 'list_disputed':
+      return { type: event.type, contact: event.contact }
+    case 'token_keys_disputed':
+      return { type: event.type, contact: event.contact }
+    default:
+      return news
+  }
+}
+
+/** The state after an event. */
+export function applied(state: Open, event: Event): Open {
+  switch (event.type) {
+    case 'recovered':
+      return { ...state, account: event.account, outdated: false }
+    case 'devices':
+      return { ...state, devices: event.devices }
+    case 'keys':
+      return { ...state, keys: event.keys }
+    case 'link':
+      return { ...state, link: event.link }
+    case 'reset':
+      return { ...state, reset_ends_at: event.ends_at }
+    case 'keys_altered':
+    case 'keys_intact':
+      return { ...state, keysAltered: event.type === 'keys_altered' }
+    case 'vault_outdated':
+      return { ...state, outdated: true }
     case 'account_ready':
       return { ...state, account: event.account }
     case 'contact': {
@@ -181,9 +299,6 @@ export function applied(state: State & { phase: 'open' }, event: Event): State &
     }
     case 'contact_removed':
       return { ...state, contacts: state.contacts.filter(({ id }) => id !== event.contact) }
-    case 'keys_altered':
-    case 'keys_intact':
-      return { ...state, keysAltered: event.type === 'keys_altered' }
     default:
       return state
   }

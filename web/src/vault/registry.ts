@@ -19,6 +19,8 @@ export interface VaultEntry {
   usedAt: number
   /** The server served other keys than this device published when that was last checked. */
   keysAltered?: boolean
+  /** The server said that this device was revoked, or does not know it any more. */
+  revoked?: boolean
 }
 
 interface Schema extends DBSchema {
@@ -53,6 +55,14 @@ export function changeVault(credentialId: string, change: Partial<VaultEntry>): 
     const entry = await transaction.store.get(credentialId)
     if (entry) await transaction.store.put({ ...entry, ...change, credentialId })
     await transaction.done
+  })
+}
+
+/** Puts a vault under another passkey, durably. */
+export function renameVault(from: string, entry: VaultEntry): Promise<void> {
+  return withRegistry(async (db) => {
+    const transaction = db.transaction('vaults', 'readwrite', { durability: 'strict' })
+    await Promise.all([transaction.store.add(entry), transaction.store.delete(from), transaction.done])
   })
 }
 

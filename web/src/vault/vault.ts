@@ -81,6 +81,37 @@ export class Vault {
     return this.#unsealAll(found)
   }
 
+  /** These records, as far as they exist, in the order asked for. */
+  async readKeys(keys: string[]): Promise<[string, Uint8Array<ArrayBuffer>][]> {
+    const { store } = this.#db.transaction('records')
+    const values = await Promise.all(keys.map((key) => store.get(key)))
+    const found = keys.map((key, index) => [key, values[index]] as const)
+    return this.#unsealAll(found.filter((entry): entry is [string, Sealed] => entry[1] !== undefined))
+  }
+
+  /**
+   * Records under `prefix` in key order, from above `after` if it is given: as many as fit into
+   * `bytes`, and one at least. `next` is the key to go on from where there are more.
+   */
+  async readForward(
+    prefix: string,
+    after: string | null,
+    bytes: number,
+  ): Promise<{ records: [string, Uint8Array<ArrayBuffer>][]; next: string | null }> {
+    const range = after ? IDBKeyRange.bound(after, below(prefix).upper, true) : below(prefix)
+    const found: [string, Sealed][] = []
+    let size = 0
+    const { store } = this.#db.transaction('records')
+    let cursor = await store.openCursor(range)
+    for (; cursor; cursor = await cursor.continue()) {
+      size += cursor.value.bytes.byteLength
+      if (found.length > 0 && size > bytes) break
+      found.push([cursor.key, cursor.value])
+    }
+    const next = cursor ? (found.at(-1)?.[0] ?? null) : null
+    return { records: await this.#unsealAll(found), next }
+  }
+
   /** Whether this action was committed before. */
   async isDone(action: string): Promise<boolean> {
     return (await this.#db.get('actions', action)) !== undefined

@@ -1,6 +1,18 @@
 /** The engine as WASM exposes it, and its loading. */
-import init, { Engine, letterFromRecord, letterPrefix } from '../../pkg/letterbox_wasm.js'
+import init, {
+  Engine,
+  letterFromRecord,
+  letterPrefix,
+  newRecoveryCode,
+  recoveryKey,
+  secretFromCode,
+  secretFromPrf,
+  touchDigest,
+} from '../../pkg/letterbox_wasm.js'
 import type { EngineRequest, Event, Input, LetterView, Millis, Output, Snapshot, Write } from '../engine.ts'
+import type { RecoverySource } from './messages.ts'
+
+export { newRecoveryCode, recoveryKey }
 
 let loading: Promise<unknown> | undefined
 
@@ -24,6 +36,17 @@ export function readLetter(key: string, record: Uint8Array): LetterView | null {
   return view === undefined ? null : (JSON.parse(view) as LetterView)
 }
 
+/** What a passkey touch for a request is bound to. */
+export function digestOf({ method, path, body }: EngineRequest): string {
+  return touchDigest(method, path, body ?? '')
+}
+
+/** The recovery secret, base64url; `null` where a code was mistyped. */
+export function recoverySecret(from: RecoverySource): string | null {
+  if (from.method === 'passkey') return secretFromPrf(new Uint8Array(from.prf))
+  return secretFromCode(from.code) ?? null
+}
+
 /** An input that the engine's types do not allow, such as a malformed phone number. */
 export class InvalidInput extends Error {
   override name = 'InvalidInput'
@@ -35,7 +58,7 @@ export class ClientEngine {
 
   /** Throws when a record cannot be read. */
   constructor(records: [string, Uint8Array][]) {
-    this.#engine = Engine.open(records)
+    this.#engine = Engine.open(location.hostname, records)
   }
 
   /** One step. Throws `InvalidInput` with nothing changed; anything else thrown means: reopen. */

@@ -6,6 +6,7 @@ import { randomId } from '../base64url.ts'
 import { changeVault, currentVault, findVault, removeVault, type VaultEntry } from '../vault/registry.ts'
 import { deleteVault } from '../vault/vault.ts'
 import { openWrapping } from '../vault/wrapping.ts'
+import { newRecoveryCode } from './engine-module.ts'
 import { Host } from './host.ts'
 import { type Ask, CHANNEL, type Message, type Reply, type State } from './messages.ts'
 
@@ -53,18 +54,55 @@ class Leader {
   }
 
   async #answer(id: string, ask: Ask): Promise<Reply> {
-    if (ask.ask === 'open' || ask.ask === 'close' || ask.ask === 'discard') {
-      const turn = this.#turn.then(() => {
-        if (ask.ask === 'close') return this.#close()
-        return ask.ask === 'open' ? this.#open(ask.credentialId, ask.key) : this.#discard(ask.credentialId)
-      })
+    const opening = this.#opening(ask)
+    if (opening) {
+      const turn = this.#turn.then(opening)
       this.#turn = turn.catch(() => {})
       return turn
     }
     await this.#turn
-    if (!this.#host) return { ok: false, refusal: 'not_open' }
-    if (ask.ask === 'act') return this.#host.act(id, ask.action)
-    return { ok: true, letters: await this.#host.letters(ask.contact, ask.before, ask.limit) }
+    return this.#host ? this.#askHost(this.#host, id, ask) : { ok: false, refusal: 'not_open' }
+  }
+
+  /** What opens, closes or moves a vault, which happens one after the other. */
+  #opening(ask: Ask): (() => Promise<Reply>) | null {
+    switch (ask.ask) {
+      case 'open':
+        return () => this.#open(ask.credentialId, ask.key, ask.prf)
+      case 'close':
+        return () => this.#close()
+      case 'discard':
+        return () => this.#discard(ask.credentialId)
+      case 'wipe':
+        return () => this.#wipe(ask.credentialId)
+      case 'adopt':
+        return () => this.#adopt(ask.credentialId, ask.prf)
+      default:
+        return null
+    }
+  }
+
+  async #askHost(host: Host, id: string, ask: Ask): Promise<Reply> {
+    switch (ask.ask) {
+      case 'act':
+        return host.act(id, ask.action)
+      case 'letters':
+        return { ok: true, letters: await host.letters(ask.contact, ask.before, ask.limit) }
+      case 'touched':
+        host.touched(ask.request, ask.assertion)
+        return { ok: true }
+      case 'untouched':
+        host.untouched(ask.request)
+        return { ok: true }
+      case 'new_code':
+        return { ok: true, code: newRecoveryCode() }
+      case 'set_recovery':
+        return host.setRecovery(id, ask.from)
+      case 'recover':
+        return host.recover(id, ask.from, ask.info)
+      default:
+        return { ok: false, refusal: 'invalid' }
+    }
   }
 
   async #openCurrent(): Promise<void> {
@@ -80,26 +118,42 @@ class Leader {
     }
   }
 
-  async #open(credentialId: string, key: CryptoKey | null): Promise<Reply> {
-    if (this.#host?.credentialId === credentialId) {
-      await this.#announce()
-      return { ok: true }
-    }
+  async #open(credentialId: string, key: CryptoKey | null, prf: ArrayBuffer | null): Promise<Reply> {
     const entry = await findVault(credentialId)
     if (!entry) return { ok: false, refusal: 'not_open' }
-    await this.#host?.close()
-    this.#host = null
-    await this.#run(entry, key ?? (await openWrapping(entry.wrapping, null)))
+    if (this.#host?.credentialId === credentialId) {
+      if (entry.revoked) this.#host.noteRevoked(true)
+    } else {
+      await this.#host?.close()
+      this.#host = null
+      await this.#run(entry, key ?? (await openWrapping(entry.wrapping, null)))
+    }
     await this.#announce()
-    return this.#host ? { ok: true } : { ok: false, refusal: 'storage_failed' }
+    const host = this.#host as Host | null
+    if (!host) return { ok: false, refusal: 'storage_failed' }
+    if (prf) host.recoverableBy(prf)
+    return { ok: true }
+  }
+
+  /** The open vault has another entry in the registry now. */
+  async #adopt(credentialId: string, prf: ArrayBuffer | null): Promise<Reply> {
+    if (!this.#host || !known) return { ok: false, refusal: 'not_open' }
+    this.#host.credentialId = credentialId
+    known = { ...known, credentialId }
+    if (prf) this.#host.recoverableBy(prf)
+    await this.#announce()
+    return { ok: true }
   }
 
   async #run(entry: VaultEntry, key: CryptoKey): Promise<void> {
     try {
       this.#host = await Host.open(entry, key, {
         events: (events) => post({ to: 'tabs', type: 'events', events }),
-        status: (connection, storage) => post({ to: 'tabs', type: 'status', connection, storage }),
+        status: (status) => post({ to: 'tabs', type: 'status', status }),
         renewed: () => void this.#announce(),
+        deleted: () => {
+          this.#turn = this.#turn.then(() => this.#wipe(this.#host?.credentialId ?? '')).catch(() => {})
+        },
       })
     } catch {
       this.#state = { phase: 'broken', credentialId: entry.credentialId }
@@ -120,12 +174,16 @@ class Leader {
   }
 
   async #discard(credentialId: string): Promise<Reply> {
+    if (this.#host?.credentialId === credentialId && this.#host.published) {
+      return { ok: false, refusal: 'invalid' }
+    }
+    return this.#wipe(credentialId)
+  }
+
+  async #wipe(credentialId: string): Promise<Reply> {
     const entry = await findVault(credentialId)
     if (!entry) return { ok: true }
-    if (this.#host?.credentialId === credentialId) {
-      if (this.#host.published) return { ok: false, refusal: 'invalid' }
-      await this.#close()
-    }
+    if (this.#host?.credentialId === credentialId) await this.#close()
     // In this order, so that what a crash leaves can still be found.
     await deleteVault(entry.id)
     await removeVault(credentialId)

@@ -4,7 +4,11 @@
 //! are many and only stored.
 
 use js_sys::{Array, Uint8Array};
+use letterbox_protocol::capsule::{self, RecoveryCode};
 use letterbox_protocol::engine::{self, Event, Input, LetterView, Millis, Output, Request, Write};
+use letterbox_protocol::json::from_json;
+use letterbox_protocol::keys::ExchangeSecret;
+use letterbox_protocol::types::Bytes;
 use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
 use serde::Serialize;
@@ -24,6 +28,46 @@ pub fn letter_from_record(key: &str, record: &[u8]) -> Option<String> {
     serde_json::to_string(&view).ok()
 }
 
+/// What a passkey touch for a request is bound to, as base64url; see
+/// [`letterbox_protocol::touch::touch_digest`].
+#[wasm_bindgen(js_name = touchDigest)]
+pub fn touch_digest(method: &str, path: &str, body: &str) -> String {
+    letterbox_protocol::touch::touch_digest(method, path, body.as_bytes()).to_text()
+}
+
+/// A fresh recovery code, as it is printed.
+#[wasm_bindgen(js_name = newRecoveryCode)]
+pub fn new_recovery_code() -> String {
+    RecoveryCode::generate(&mut UnwrapErr(SysRng)).display()
+}
+
+/// The recovery secret of a typed code, as base64url; `undefined` where it was mistyped.
+#[wasm_bindgen(js_name = secretFromCode)]
+pub fn secret_from_code(code: &str) -> Option<String> {
+    RecoveryCode::parse(code).map(|code| text_of(&code.secret()))
+}
+
+/// The recovery secret of a passkey, from its PRF output, as base64url.
+#[wasm_bindgen(js_name = secretFromPrf)]
+pub fn secret_from_prf(prf: &[u8]) -> String {
+    text_of(&capsule::recovery_secret_from_prf(prf))
+}
+
+/// The public key of a recovery secret, both as base64url.
+///
+/// # Errors
+///
+/// An `Error` where the secret is not 32 bytes of base64url.
+#[wasm_bindgen(js_name = recoveryKey)]
+pub fn recovery_key(secret: &str) -> Result<String, JsError> {
+    let secret: Bytes<32> = secret.parse()?;
+    Ok(ExchangeSecret::from_bytes(secret.0).public().to_text())
+}
+
+fn text_of(secret: &ExchangeSecret) -> String {
+    Bytes(*secret.expose()).to_text()
+}
+
 /// One account's client engine.
 #[wasm_bindgen]
 pub struct Engine(engine::Engine);
@@ -31,15 +75,15 @@ pub struct Engine(engine::Engine);
 #[wasm_bindgen]
 impl Engine {
     /// Opens the engine on the vault's records, an array of `[key, Uint8Array]`: all of them but
-    /// the letters.
+    /// the letters. `host` is the page's host name, without a port.
     ///
     /// # Errors
     ///
     /// An `Error` where an entry has another form, or where a record cannot be read; which kind of
     /// record is in its message.
-    pub fn open(records: &Array) -> Result<Self, JsError> {
+    pub fn open(host: &str, records: &Array) -> Result<Self, JsError> {
         let records = records.iter().map(record).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self(engine::Engine::open(records)?))
+        Ok(Self(engine::Engine::open(host, records)?))
     }
 
     /// Takes one input up, `input` being an `Input` as JSON and `now` the time in milliseconds.
@@ -48,7 +92,7 @@ impl Engine {
     ///
     /// An `Error` where the input is none; nothing has changed then.
     pub fn step(&mut self, now: f64, input: &str) -> Result<Step, JsError> {
-        let input: Input = serde_json::from_str(input).map_err(|_| JsError::new("not an input"))?;
+        let input: Input = from_json(input).map_err(|_| JsError::new("not an input"))?;
         // Whole milliseconds since 1970 are far below 2^53.
         #[allow(clippy::cast_possible_truncation)]
         let now = now as Millis;

@@ -6,10 +6,11 @@
 #![allow(clippy::expect_used, reason = "a test that cannot write its samples has failed")]
 
 use letterbox_protocol::engine::{
-    AccountView, ContactView, ContentView, Event, FailReason, FindOutcome, Half, Input,
-    LetterState, LetterView, Request, Snapshot, Standing, TEXT_LIMIT, WaitReason,
+    AccountView, ContactView, ContentView, DeviceView, Event, FailReason, FindOutcome, Half, Input,
+    KeysView, LetterQuery, LetterRecord, LetterState, LetterView, LinkEnd, LinkView, Millis,
+    RecoveryMethod, Request, Safety, Snapshot, Standing, TEXT_LIMIT, WaitReason,
 };
-use letterbox_protocol::types::{Bytes, Phone};
+use letterbox_protocol::types::{Blob, Bytes, Phone};
 use serde::Serialize;
 use std::{fs, path::Path};
 
@@ -44,6 +45,33 @@ fn inputs() -> Vec<Input> {
         Input::AcceptContact { contact },
         Input::BlockContact { contact, blocked: true },
         Input::DeleteConversation { contact },
+        Input::TouchDeclined { request: id(3) },
+        Input::VerifyContact { contact, code: Some("letterbox-safety:2:AA".into()) },
+        Input::AcceptIdentity { contact },
+        Input::SetReceipts { on: true },
+        Input::RotateKeys,
+        Input::CancelReset,
+        Input::DeleteAccount,
+    ]
+}
+
+fn device_inputs() -> Vec<Input> {
+    let device = id(4);
+    let record = LetterRecord { key: "letter/a/b".into(), value: Blob(vec![1, 2, 3]) };
+    vec![
+        Input::RenameDevice { device, name: "Telephone".into() },
+        Input::RevokeDevice { device, lost: true },
+        Input::OfferLink { device_name: "Chrome on Linux".into() },
+        Input::EnterLinkDigits { digits: "123456".into() },
+        Input::CompleteLink,
+        Input::ApproveLink { code: "0123 4567 89AB CDEF".into() },
+        Input::CancelLink,
+        Input::ShareHistory { device, since: Some(1_700_000_000_000) },
+        Input::ShareHistory { device, since: None },
+        Input::LettersRead { job: id(5), letters: vec![record], next: Some("letter/a/b".into()) },
+        Input::SetRecovery { key: Bytes([6; 32]), method: RecoveryMethod::Passkey },
+        Input::Recover { secret: Bytes([7; 32]), method: RecoveryMethod::Code, info: "{}".into() },
+        Input::RenewDevice,
     ]
 }
 
@@ -67,7 +95,26 @@ fn is_sampled(input: &Input) {
         | Input::NameContact { .. }
         | Input::AcceptContact { .. }
         | Input::BlockContact { .. }
-        | Input::DeleteConversation { .. } => {}
+        | Input::DeleteConversation { .. }
+        | Input::TouchDeclined { .. }
+        | Input::VerifyContact { .. }
+        | Input::AcceptIdentity { .. }
+        | Input::SetReceipts { .. }
+        | Input::RotateKeys
+        | Input::RenameDevice { .. }
+        | Input::RevokeDevice { .. }
+        | Input::OfferLink { .. }
+        | Input::EnterLinkDigits { .. }
+        | Input::CompleteLink
+        | Input::ApproveLink { .. }
+        | Input::CancelLink
+        | Input::ShareHistory { .. }
+        | Input::LettersRead { .. }
+        | Input::SetRecovery { .. }
+        | Input::Recover { .. }
+        | Input::RenewDevice
+        | Input::CancelReset
+        | Input::DeleteAccount => {}
     }
 }
 
@@ -86,7 +133,22 @@ fn is_heard(event: &Event) {
         | Event::ContactRemoved { .. }
         | Event::Letter { .. }
         | Event::LetterRemoved { .. }
-        | Event::Found { .. } => {}
+        | Event::Found { .. }
+        | Event::FindWaits { .. }
+        | Event::Devices { .. }
+        | Event::Keys { .. }
+        | Event::Link { .. }
+        | Event::Reset { .. }
+        | Event::IdentityReplaced
+        | Event::ListDisputed { .. }
+        | Event::TokenKeysDisputed { .. }
+        | Event::VaultOutdated
+        | Event::Recovered { .. }
+        | Event::RecoveryRefused
+        | Event::AccountDeleted
+        | Event::LettersWanted { .. }
+        | Event::HistorySent { .. }
+        | Event::HistoryReceived { .. } => {}
     }
 }
 
@@ -110,6 +172,8 @@ fn letters() -> Vec<LetterView> {
         WaitReason::MailboxFull,
         WaitReason::TooManyRequests,
         WaitReason::ListMoving,
+        WaitReason::IdentityChanged,
+        WaitReason::NoTokens,
     ];
     let fails = [
         FailReason::NoSuchMailbox,
@@ -121,21 +185,117 @@ fn letters() -> Vec<LetterView> {
     states.extend(waits.map(|reason| LetterState::Waiting { reason: Some(reason) }));
     states.extend([LetterState::Sending, LetterState::Sent, LetterState::Received]);
     states.extend(fails.map(|reason| LetterState::Failed { reason }));
+    states.extend([false, true].map(|read| LetterState::Confirmed { read }));
     let mut letters: Vec<_> = states.into_iter().map(|state| letter(text(), state)).collect();
     letters.push(letter(ContentView::Newer, LetterState::Received));
+    letters.push(letter(ContentView::IdentityChanged, LetterState::Received));
     letters
 }
 
-fn contact(standing: Standing, last: Option<LetterView>) -> ContactView {
-    let (name, unread, identity_changed) = ("Ada".into(), 3, false);
-    ContactView { id: id(1), phone: phone(), name, standing, unread, last, identity_changed }
+fn contact(standing: Standing, safety: Safety, last: Option<LetterView>) -> ContactView {
+    ContactView {
+        id: id(1),
+        phone: phone(),
+        name: "Ada".into(),
+        standing,
+        unread: 3,
+        last,
+        safety,
+        safety_number: "01234 56789".repeat(6),
+        safety_code: "letterbox-safety:2:AAAA".into(),
+    }
 }
 
 fn contacts() -> Vec<ContactView> {
     let standings = [Standing::Accepted, Standing::Request, Standing::Blocked];
-    let mut contacts: Vec<_> = standings.map(|standing| contact(standing, None)).into();
-    contacts.push(contact(Standing::Accepted, letters().pop()));
+    let sure =
+        [Safety::Unverified, Safety::Verified, Safety::Changed, Safety::ChangedAfterVerification];
+    let mut contacts: Vec<_> =
+        standings.map(|standing| contact(standing, Safety::Unverified, None)).into();
+    contacts.extend(sure.map(|safety| contact(Standing::Accepted, safety, letters().pop())));
     contacts
+}
+
+fn devices() -> Vec<DeviceView> {
+    let device = |n, name, this| DeviceView {
+        id: id(n),
+        name,
+        this,
+        created_on: 1_700_000_000,
+        last_used_on: 1_700_000_000,
+        dormant: !this,
+        recoverable: this,
+    };
+    vec![device(4, Some("Chrome on Linux".into()), true), device(5, None, false)]
+}
+
+fn keys(checked_at: Option<Millis>, recovery: Option<RecoveryMethod>) -> KeysView {
+    KeysView {
+        identity_fingerprint: id(6),
+        messaging_version: 2,
+        messaging_since: 1_700_000_000_000,
+        list_version: 3,
+        list_since: 1_700_000_000_000,
+        signed_prekey: 4,
+        signed_prekey_since: 1_700_000_000_000,
+        one_time_prekeys: checked_at.map(|_| 80),
+        sessions: 5,
+        checked_at,
+        recovery,
+        rotating: true,
+        receipts: false,
+    }
+}
+
+fn links() -> Vec<LinkView> {
+    let ends = [
+        LinkEnd::Cancelled,
+        LinkEnd::Expired,
+        LinkEnd::WrongCode,
+        LinkEnd::WrongDigits,
+        LinkEnd::Declined,
+        LinkEnd::TooManyDevices,
+        LinkEnd::ListMoved,
+        LinkEnd::Refused,
+    ];
+    let mut links = vec![
+        LinkView::Offered { code: "0123 4567 89AB CDEF".into(), expires_at: 1_700_000_600_000 },
+        LinkView::DigitsNeeded { tries: 3 },
+        LinkView::DigitsSent { tries: 2 },
+        LinkView::Approved { link: id(7), phone: phone() },
+        LinkView::Searching,
+        LinkView::ShowDigits { digits: "123456".into(), tries: 3 },
+        LinkView::Approving,
+        LinkView::Completing,
+        LinkView::Linked { device: id(5) },
+    ];
+    links.extend(ends.map(|reason| LinkView::Ended { reason }));
+    links
+}
+
+/// The same for links and their ends, of which Rust would not notice that a sample is missing.
+fn is_shown(link: &LinkView) {
+    match link {
+        LinkView::Offered { .. }
+        | LinkView::DigitsNeeded { .. }
+        | LinkView::DigitsSent { .. }
+        | LinkView::Approved { .. }
+        | LinkView::Searching
+        | LinkView::ShowDigits { .. }
+        | LinkView::Approving
+        | LinkView::Completing
+        | LinkView::Linked { .. } => {}
+        LinkView::Ended { reason } => match reason {
+            LinkEnd::Cancelled
+            | LinkEnd::Expired
+            | LinkEnd::WrongCode
+            | LinkEnd::WrongDigits
+            | LinkEnd::Declined
+            | LinkEnd::TooManyDevices
+            | LinkEnd::ListMoved
+            | LinkEnd::Refused => {}
+        },
+    }
 }
 
 fn account() -> AccountView {
@@ -159,10 +319,38 @@ fn events() -> Vec<Event> {
         found(FindOutcome::NoSuchMailbox),
         found(FindOutcome::Unreachable),
         found(FindOutcome::Refused),
+        Event::FindWaits { phone: phone() },
     ];
     events.extend(contacts().into_iter().map(|contact| Event::Contact { contact }));
     events.extend(letters().into_iter().map(|letter| Event::Letter { letter }));
+    events.extend(links().into_iter().map(|link| Event::Link { link }));
+    events.extend(device_events());
     events
+}
+
+fn device_events() -> Vec<Event> {
+    let (job, device, key) = (id(5), id(4), "letter/a/b".to_owned());
+    vec![
+        Event::Devices { devices: devices() },
+        Event::Keys { keys: keys(Some(1_700_000_000_000), Some(RecoveryMethod::Passkey)) },
+        Event::Keys { keys: keys(None, Some(RecoveryMethod::Code)) },
+        Event::Keys { keys: keys(None, None) },
+        Event::Reset { ends_at: Some(1_700_000_000_000) },
+        Event::Reset { ends_at: None },
+        Event::IdentityReplaced,
+        Event::ListDisputed { contact: id(1) },
+        Event::TokenKeysDisputed { contact: Some(id(1)) },
+        Event::TokenKeysDisputed { contact: None },
+        Event::VaultOutdated,
+        Event::Recovered { account: account() },
+        Event::RecoveryRefused,
+        Event::AccountDeleted,
+        Event::LettersWanted { job, query: LetterQuery::Keys { keys: vec![key.clone()] } },
+        Event::LettersWanted { job, query: LetterQuery::All { after: None, bytes: 60_000 } },
+        Event::LettersWanted { job, query: LetterQuery::All { after: Some(key), bytes: 60_000 } },
+        Event::HistorySent { device, letters: 7, done: false },
+        Event::HistoryReceived { letters: 7, done: true },
+    ]
 }
 
 fn requests() -> Vec<Request> {
@@ -177,6 +365,7 @@ fn requests() -> Vec<Request> {
             path: path(),
             authorization,
             body,
+            touch: false,
         },
         Request {
             id: id(3),
@@ -185,6 +374,7 @@ fn requests() -> Vec<Request> {
             path: path(),
             authorization: None,
             body: None,
+            touch: true,
         },
     ]
 }
@@ -196,14 +386,24 @@ fn constant(name: &str, kind: &str, value: &impl Serialize) -> String {
 
 #[test]
 fn samples_for_the_type_checker_are_current() {
-    inputs().iter().for_each(is_sampled);
+    let inputs = [inputs(), device_inputs()].concat();
+    inputs.iter().for_each(is_sampled);
     events().iter().for_each(is_heard);
-    let snapshot = Snapshot { account: Some(account()), contacts: contacts() };
+    links().iter().for_each(is_shown);
+    let snapshot = Snapshot {
+        account: Some(account()),
+        contacts: contacts(),
+        devices: devices(),
+        keys: Some(keys(None, None)),
+        link: links().pop(),
+        reset_ends_at: None,
+        outdated: false,
+    };
     let written = [
         "// Written by web/wasm/tests/interface.rs; do not edit.\n".to_owned(),
         "import type { EngineRequest, Event, Input, Snapshot } from '../../src/engine.ts'\n\n"
             .to_owned(),
-        constant("inputs", "Input[]", &inputs()),
+        constant("inputs", "Input[]", &inputs),
         constant("requests", "EngineRequest[]", &requests()),
         constant("events", "Event[]", &events()),
         constant("snapshot", "Snapshot", &snapshot),

@@ -20,7 +20,7 @@ fn write_in_a_new_session(world: &mut World, who: usize, whom: usize, text: &str
 
 #[test]
 fn sessions_of_one_device_are_limited_and_the_oldest_go() {
-    let mut world = World::new(2, 90);
+    let mut world = World::with_batches(2, 90, 300);
     world.write(ALICE, BOB, "00");
     world.settle();
     for n in 1..90 {

@@ -166,7 +166,7 @@ fn both_begin_at_the_same_time() {
 
 #[test]
 fn the_hundred_and_first_letter_opens_a_new_session() {
-    let mut world = World::new(2, 9);
+    let mut world = World::with_batches(2, 9, 300);
     for n in 0..101 {
         world.write(ALICE, BOB, &format!("{n}"));
         world.settle();

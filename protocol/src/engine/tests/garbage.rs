@@ -50,7 +50,7 @@ proptest! {
     fn frames_of_any_kind_leave_the_vault_as_it_was(frame in frames()) {
         let mut world = World::new(1, 80);
         let before = world.people[ALICE].vault.clone();
-        let mut engine = Engine::open(world.people[ALICE].records()).unwrap();
+        let mut engine = Engine::open(HOST, world.people[ALICE].records()).unwrap();
         let out = engine.step(world.now, &mut world.rng, Input::LiveFrame { text: frame });
         prop_assert!(out.writes.is_empty());
         prop_assert_eq!(&world.people[ALICE].vault, &before);
@@ -73,7 +73,7 @@ proptest! {
             });
         }
         let records = world.people[ALICE].records();
-        let mut engine = Engine::open(records).unwrap();
+        let mut engine = Engine::open(HOST, records).unwrap();
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
         engine.step(world.now, &mut rng, Input::Resume);
     }

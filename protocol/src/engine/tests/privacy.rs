@@ -9,6 +9,7 @@ use crate::engine::*;
 use crate::keys::IdentitySecret;
 use crate::record::to_cbor;
 use crate::types::UnixTime;
+use crate::wire::problems;
 
 /// How many of these requests go to the sealed half.
 fn sealed<'a>(queue: impl IntoIterator<Item = &'a Request>) -> usize {
@@ -80,6 +81,38 @@ fn a_certificate_by_a_key_that_the_server_does_not_tell_is_not_used() {
     assert_eq!(world.states(ALICE, BOB), [LetterState::Sent]);
     world.pass(2 * A_DAY);
     assert_eq!(world.received(BOB, ALICE), ["unmarked"]);
+}
+
+/// [`World::step`] looks at every request.
+#[test]
+fn no_answer_makes_a_sealed_request_carry_anything_but_a_token() {
+    let mut world = World::with_batches(2, 88, 100);
+    let contact = world.find(ALICE, BOB);
+    let kinds = [
+        problems::TOKEN_REFUSED,
+        problems::SIGN_IN_REQUIRED,
+        problems::STALE_DEVICE_LIST,
+        problems::IDENTITY_ON_SEALED_REQUEST,
+        problems::DEVICE_SESSION_REQUIRED,
+        problems::NO_SUCH_MAILBOX,
+        "about:blank",
+    ];
+    for status in 200..600 {
+        let kind = kinds[usize::from(status) % kinds.len()];
+        world.server.refusals = vec![(status, kind); 2];
+        let phone = format!("+4915119999{status}").parse().unwrap();
+        world.step(ALICE, Input::FindContact { phone });
+        world.step(ALICE, Input::SendText { contact, text: format!("against {status}") });
+        world.settle();
+        world.pass(AN_HOUR);
+        assert_eq!(world.server.refusals, [], "{status} was answered twice");
+    }
+    world.pass(2 * A_DAY);
+    let states = world.states(ALICE, BOB);
+    assert!(!states.iter().any(|state| matches!(state, LetterState::Waiting { .. })), "{states:?}");
+    world.write(ALICE, BOB, "after all of that");
+    world.settle();
+    assert!(world.received(BOB, ALICE).contains(&"after all of that".to_owned()));
 }
 
 #[test]
@@ -182,4 +215,35 @@ fn once_the_network_is_back_sealed_requests_leave_each_at_a_moment_of_its_own() 
     for whom in 1..4 {
         assert_eq!(world.received(whom, ALICE), ["before", "meanwhile"]);
     }
+}
+
+#[test]
+fn what_a_received_letter_makes_one_say_leaves_later_at_its_own_moment() {
+    let mut world = World::new(2, 87);
+    let phone = world.graft(BOB, "Phone");
+    world.write(ALICE, BOB, "hello");
+    world.settle();
+    world.write(BOB, ALICE, "hello yourself");
+    world.step(BOB, Input::SetReceipts { on: true });
+    world.pass(AN_HOUR);
+    let mut pauses = Vec::new();
+    for n in 0..20 {
+        world.write(ALICE, BOB, &format!("letter {n}"));
+        for _ in 0..100 {
+            world.carry(ALICE);
+        }
+        let before = world.people[BOB].sealed_requests;
+        while world.carry(BOB) {
+            assert_eq!(sealed(&world.people[BOB].queue), 0, "not in a step that receives");
+        }
+        let received = world.now;
+        while world.people[BOB].sealed_requests == before {
+            world.pass(SECOND);
+        }
+        pauses.push(world.now - received);
+        world.pass(20 * MINUTE);
+    }
+    pauses.sort();
+    assert!(pauses[19] > 4 * pauses[3], "drawn, not fixed: {pauses:?}");
+    assert_eq!(world.received(phone, ALICE).len(), 21);
 }

@@ -25,12 +25,8 @@ fn add_device(world: &mut World, who: usize, prekey_age: i64) -> DeviceId {
     let prekey = ExchangeSecret::generate(&mut world.rng).public();
     let made = now.plus(-prekey_age).hour();
     let signed_prekey = sign_prekey(&account.identity, &device_id, 1, made, &prekey);
-    let device = super::server::ServerDevice {
-        signed_prekey,
-        one_time: Vec::new(),
-        envelopes: Vec::new(),
-        pending: Default::default(),
-    };
+    let name = crate::types::Blob(Vec::new());
+    let device = super::server::ServerDevice::new(signed_prekey, Vec::new(), name, now);
     server.devices.insert(device_id, device);
     world.tell_own_list(who);
     device_id
@@ -519,4 +515,47 @@ fn a_prekey_that_the_server_had_is_never_taken_back() {
     world.pass(3 * A_DAY);
     assert_eq!(world.people[BOB].vault.get(record), Some(&secret), "and its id not given again");
     assert_eq!(newer.key_id, 2);
+}
+
+#[test]
+fn a_letter_to_somebody_silent_for_weeks_waits_and_arrives_once_they_are_back() {
+    let mut world = World::new(2, 32);
+    world.write(ALICE, BOB, "before");
+    world.settle();
+    world.go_offline(BOB);
+    world.pass(15 * A_DAY);
+    world.write(ALICE, BOB, "after two weeks");
+    world.settle();
+    let waits = LetterState::Waiting { reason: Some(WaitReason::AllDormant) };
+    assert_eq!(world.states(ALICE, BOB)[1], waits);
+    world.go_online(BOB);
+    world.pass(A_DAY);
+    assert_eq!(world.received(BOB, ALICE), ["before", "after two weeks"]);
+}
+
+#[test]
+fn somebody_silent_for_weeks_can_be_found_and_written_to() {
+    let mut world = World::new(2, 33);
+    world.go_offline(BOB);
+    world.pass(15 * A_DAY);
+    world.write(ALICE, BOB, "are you there?");
+    world.pass(A_DAY);
+    let waits = LetterState::Waiting { reason: Some(WaitReason::AllDormant) };
+    assert_eq!(world.states(ALICE, BOB), [waits]);
+    world.go_online(BOB);
+    world.pass(A_DAY);
+    assert_eq!(world.received(BOB, ALICE), ["are you there?"]);
+}
+
+#[test]
+fn who_was_away_for_weeks_signs_their_list_anew_before_they_write() {
+    let mut world = World::new(2, 34);
+    world.find(ALICE, BOB);
+    world.go_offline(ALICE);
+    world.write(ALICE, BOB, "written on the way");
+    world.pass(15 * A_DAY);
+    world.go_online(ALICE);
+    world.pass(AN_HOUR);
+    assert_eq!(world.states(ALICE, BOB), [LetterState::Sent]);
+    assert_eq!(world.received(BOB, ALICE), ["written on the way"]);
 }

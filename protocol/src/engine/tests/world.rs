@@ -2,9 +2,11 @@
 
 use super::server::{Cookie, Server};
 use crate::device_list::DeviceList;
-use crate::engine::account::{Account, OwnList};
+use crate::engine::account::Account;
+use crate::engine::own_list::OwnList;
 use crate::engine::*;
-use crate::types::{DeviceId, MessageId, Phone, SessionLabel, UnixTime};
+use crate::tokens::Token;
+use crate::types::{Blob, DeviceId, MessageId, Phone, SessionLabel, UnixTime};
 use crate::wire::{ClientFrame, ServerFrame};
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
@@ -12,6 +14,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// 2026-01-05T10:20:00Z, a Monday.
 pub(super) const START: Millis = 1_767_608_400_000;
+/// The server's name.
+pub(super) const HOST: &str = "letters.example";
 pub(super) const SECOND: Millis = 1_000;
 pub(super) const MINUTE: Millis = 60 * SECOND;
 pub(super) const AN_HOUR: Millis = 60 * MINUTE;
@@ -42,13 +46,21 @@ pub(super) struct Person {
     pub(super) uses_live: bool,
     /// The live socket: what was sent on it, and whether an answer to a frame is awaited.
     live: Option<Live>,
-    wake_at: Option<Millis>,
+    pub(super) wake_at: Option<Millis>,
     pub(super) clock_error: Millis,
     pub(super) steps: u32,
     pub(super) crash: Option<(u32, Crash)>,
     pub(super) crashed: bool,
     /// Sealed requests that left here.
     pub(super) sealed_requests: u32,
+    /// Whether the person touches the passkey when asked.
+    pub(super) touches: bool,
+    /// How often a touch was asked for.
+    pub(super) touched: u32,
+    /// Whether the host reads letters for the engine at once.
+    pub(super) reads: bool,
+    /// Whether the person begins the device anew as soon as the vault turns out to be an old one.
+    pub(super) renews: bool,
 }
 
 #[derive(Default)]
@@ -73,7 +85,14 @@ pub(super) const CAROL: usize = 2;
 impl World {
     /// People with accounts, online, on the live socket.
     pub(super) fn new(people: usize, seed: u64) -> Self {
+        let tokens = Self::empty(seed).server.batch;
+        Self::with_batches(people, seed, tokens)
+    }
+
+    /// The same, with so many tokens in a day's batch.
+    pub(super) fn with_batches(people: usize, seed: u64, tokens: u32) -> Self {
         let mut world = Self::empty(seed);
+        world.server.batch = tokens;
         for n in 0..people {
             world.add_person(&format!("+491511234500{n}"));
         }
@@ -106,13 +125,25 @@ impl World {
         who
     }
 
-    fn push_person(&mut self, phone: &str, crash: Option<(u32, Crash)>) -> usize {
-        let phone: Phone = phone.parse().unwrap();
+    pub(super) fn push_person(&mut self, phone: &str, crash: Option<(u32, Crash)>) -> usize {
+        let cookie = Cookie { registered: true, ..Cookie::default() };
+        let who = self.push_device(phone.parse().unwrap(), cookie, BTreeMap::new());
+        self.people[who].crash = crash;
+        who
+    }
+
+    /// A browser with this vault. Nothing happens in it yet.
+    pub(super) fn push_device(
+        &mut self,
+        phone: Phone,
+        cookie: Cookie,
+        vault: BTreeMap<String, Vec<u8>>,
+    ) -> usize {
         self.people.push(Person {
-            phone: phone.clone(),
-            engine: Engine::open([]).unwrap(),
-            vault: BTreeMap::new(),
-            cookie: Cookie { registered: true, ..Cookie::default() },
+            phone,
+            engine: Engine::open(HOST, vault.clone()).unwrap(),
+            vault,
+            cookie,
             queue: VecDeque::new(),
             events: Vec::new(),
             online: true,
@@ -122,9 +153,13 @@ impl World {
             wake_at: None,
             clock_error: 0,
             steps: 0,
-            crash,
+            crash: None,
             crashed: false,
             sealed_requests: 0,
+            touches: true,
+            touched: 0,
+            reads: true,
+            renews: false,
         });
         self.people.len() - 1
     }
@@ -138,7 +173,7 @@ impl World {
         who
     }
 
-    fn sign_up(&mut self, who: usize) {
+    pub(super) fn sign_up(&mut self, who: usize) {
         let phone = self.people[who].phone.clone();
         self.step(who, Input::CreateAccount { phone, device_name: "Laptop".into() });
     }
@@ -157,6 +192,7 @@ impl World {
             return self.crash(who);
         }
         person.wake_at = out.wake_at;
+        out.requests.iter().for_each(keeps_the_halves_apart);
         person.queue.extend(out.requests);
         if crash == Some(Crash::AfterSending) {
             while let Some(request) = self.people[who].queue.pop_front() {
@@ -167,14 +203,34 @@ impl World {
             }
             return self.crash(who);
         }
-        let ready = out.events.contains(&Event::DeviceReady);
-        person.events.extend(out.events);
+        person.events.extend(out.events.iter().cloned());
         for frame in out.frames {
             self.client_frame(who, &frame);
         }
-        if ready && self.people[who].uses_live && self.people[who].live.is_none() {
-            self.people[who].live = Some(Live::default());
-            self.step(who, Input::LiveOpened);
+        for event in out.events {
+            self.host(who, event);
+        }
+    }
+
+    /// What a host does about an event by itself.
+    fn host(&mut self, who: usize, event: Event) {
+        let person = &mut self.people[who];
+        match event {
+            Event::DeviceReady if person.uses_live && person.live.is_none() => {
+                person.live = Some(Live::default());
+                self.step(who, Input::LiveOpened);
+            }
+            Event::VaultOutdated if person.renews => self.step(who, Input::RenewDevice),
+            Event::LettersWanted { job, query } if person.reads => {
+                let (letters, next) = person.read_letters(&query);
+                self.step(who, Input::LettersRead { job, letters, next });
+            }
+            Event::Link { link: LinkView::Approved { link, phone } } if person.touches => {
+                person.phone = phone;
+                person.cookie.link = Some(link);
+                self.step(who, Input::CompleteLink);
+            }
+            _ => {}
         }
     }
 
@@ -190,7 +246,7 @@ impl World {
         let person = &mut self.people[who];
         person.queue.clear();
         person.live = None;
-        person.engine = Engine::open(person.records()).unwrap();
+        person.engine = Engine::open(HOST, person.records()).unwrap();
         self.step(who, Input::Resume);
         self.step(who, Input::SignedIn);
     }
@@ -248,6 +304,11 @@ impl World {
             let id = request.id;
             if !self.people[who].online {
                 self.step(who, Input::NoAnswer { request: id });
+                return true;
+            }
+            self.people[who].touched += u32::from(request.touch);
+            if request.touch && !self.people[who].touches {
+                self.step(who, Input::TouchDeclined { request: id });
                 return true;
             }
             let (status, body) = self.reach_server(who, &request);
@@ -368,6 +429,16 @@ impl World {
         self.tell_own_list(who);
     }
 
+    /// One device says something to a contact that its engine would not say by itself.
+    pub(super) fn say(&mut self, who: usize, contact: ContactId, note: &crate::notes::Note) {
+        let person = &mut self.people[who];
+        let (now, rng) = (self.now + person.clock_error, &mut self.rng);
+        person.engine.pool_note_for_test(now, rng, contact, note);
+        let writes = person.engine.records.take_writes();
+        person.commit(&writes);
+        self.step(who, Input::Tick);
+    }
+
     // ---- what people do and see ----
 
     pub(super) fn find(&mut self, who: usize, whom: usize) -> ContactId {
@@ -417,15 +488,25 @@ impl World {
     }
 }
 
+/// A sealed request carries one token and nothing else; no other request carries any.
+fn keeps_the_halves_apart(request: &Request) {
+    let sealed = request.half == Half::Sealed;
+    assert_eq!(request.path.starts_with("/v1/sealed/"), sealed);
+    let token = request.authorization.as_deref().map(Token::from_header);
+    assert!(matches!(token, Some(Ok(_))) == sealed && token.is_some() == sealed);
+    assert!(!(sealed && request.touch), "a touch names somebody");
+}
+
 pub(super) fn text(letter: &LetterView) -> String {
     match &letter.content {
         ContentView::Text { text } => text.clone(),
         ContentView::Newer => "(newer)".into(),
+        ContentView::IdentityChanged => "(identity changed)".into(),
     }
 }
 
 impl Person {
-    fn commit(&mut self, writes: &[Write]) {
+    pub(super) fn commit(&mut self, writes: &[Write]) {
         for write in writes {
             assert!(!write.key.contains(self.phone.as_str()), "no phone in a key");
             if write.is_prefix() {
@@ -434,6 +515,34 @@ impl Person {
                 self.vault.insert(write.key.clone(), value.clone());
             } else {
                 self.vault.remove(&write.key);
+            }
+        }
+    }
+
+    /// Letters' records as a host reads them: in key order, by page.
+    fn read_letters(&self, query: &LetterQuery) -> (Vec<LetterRecord>, Option<String>) {
+        let record = |(key, value): (&String, &Vec<u8>)| LetterRecord {
+            key: key.clone(),
+            value: Blob(value.clone()),
+        };
+        let all = self.vault.iter().filter(|(key, _)| key.starts_with(LETTER_PREFIX));
+        match query {
+            LetterQuery::Keys { keys } => {
+                (all.filter(|(key, _)| keys.contains(key)).map(record).collect(), None)
+            }
+            LetterQuery::All { after, bytes } => {
+                let rest = all.filter(|(key, _)| after.as_ref().is_none_or(|after| *key > after));
+                let mut page: Vec<LetterRecord> = Vec::new();
+                let mut size = 0;
+                for letter in rest {
+                    size += letter.1.len();
+                    if size > *bytes as usize && !page.is_empty() {
+                        let next = page.last().map(|last| last.key.clone());
+                        return (page, next);
+                    }
+                    page.push(record(letter));
+                }
+                (page, None)
             }
         }
     }

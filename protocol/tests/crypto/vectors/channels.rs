@@ -15,7 +15,7 @@ use letterbox_protocol::session_key::SessionKeyPayload;
 use letterbox_protocol::types::Bytes;
 use serde_json::{Value, json};
 
-fn party_vector(party: &Party) -> Value {
+pub(super) fn party_vector(party: &Party) -> Value {
     json!({
         "phone": party.phone.as_str(),
         "identity_key": hex(party.identity_key),
@@ -24,7 +24,7 @@ fn party_vector(party: &Party) -> Value {
     })
 }
 
-fn party_cbor(party: &Value) -> Vec<u8> {
+pub(super) fn party_cbor(party: &Value) -> Vec<u8> {
     cbor::map(&[
         Some(cbor::text(party.text("phone"))),
         Some(cbor::bytes(&party.bytes("identity_key"))),

@@ -33,6 +33,34 @@ pub(super) fn sha256(bytes: &[u8]) -> Key {
     Sha256::digest(bytes).into()
 }
 
+pub(super) fn sha512(bytes: &[u8]) -> [u8; 64] {
+    Sha512::digest(bytes).into()
+}
+
+pub(super) fn mac(key: &Key, message: &[u8]) -> Key {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
+    mac.update(message);
+    mac.finalize().into_bytes().into()
+}
+
+/// HKDF-SHA-512.
+pub(super) fn hkdf<const N: usize>(salt: Option<&[u8]>, input: &[u8], info: &[u8]) -> [u8; N] {
+    let mut output = [0; N];
+    Hkdf::<Sha512>::new(salt, input).expand(info, &mut output).unwrap();
+    output
+}
+
+/// RFC 4648 section 5, unpadded.
+pub(super) fn base64url(bytes: &[u8]) -> String {
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let three = |three: &[u8]| {
+        let number = (0..3).fold(0, |n, at| n << 8 | usize::from(*three.get(at).unwrap_or(&0)));
+        let four = [18, 12, 6, 0].map(|shift| char::from(alphabet[number >> shift & 63]));
+        four[..three.len() + 1].iter().collect::<String>()
+    };
+    bytes.chunks(3).map(three).collect()
+}
+
 pub(super) fn public(secret: &Key) -> Key {
     PublicKey::from(&StaticSecret::from(*secret)).to_bytes()
 }
@@ -82,20 +110,40 @@ pub(super) fn encrypt(key: &Key, nonce: &[u8], aad: &[u8], plaintext: &[u8]) -> 
     [&nonce[..], &sealed].concat()
 }
 
+type Kem = hpke::kem::X25519HkdfSha256;
+
 /// HPKE base mode with the given randomness for `DeriveKeyPair`: encapsulated key, ciphertext.
 pub(super) fn seal(ikm: &[u8], to: &Key, info: &[u8], aad: &[u8], plaintext: &[u8]) -> Vec<u8> {
-    type Kem = hpke::kem::X25519HkdfSha256;
+    seal_in(&hpke::OpModeS::Base, ikm, to, info, aad, plaintext)
+}
+
+/// HPKE PSK mode; the pre-shared key and its id.
+pub(super) fn seal_psk(
+    ikm: &[u8],
+    to: &Key,
+    (psk, id): (&Key, &[u8]),
+    info: &[u8],
+    plaintext: &[u8],
+) -> Vec<u8> {
+    let mode = hpke::OpModeS::Psk(hpke::PskBundle::new(psk, id).unwrap());
+    seal_in(&mode, ikm, to, info, b"", plaintext)
+}
+
+fn seal_in(
+    mode: &hpke::OpModeS<'_, Kem>,
+    ikm: &[u8],
+    to: &Key,
+    info: &[u8],
+    aad: &[u8],
+    plaintext: &[u8],
+) -> Vec<u8> {
     let to = <Kem as hpke::Kem>::PublicKey::from_bytes(to).unwrap();
-    let (enc, ciphertext) =
-        hpke::single_shot_seal_with_rng::<hpke::aead::AesGcm256, hpke::kdf::HkdfSha256, Kem>(
-            &hpke::OpModeS::Base,
-            &to,
-            info,
-            plaintext,
-            aad,
-            &mut Fixed(ikm.to_vec()),
-        )
-        .unwrap();
+    let (enc, ciphertext) = hpke::single_shot_seal_with_rng::<
+        hpke::aead::AesGcm256,
+        hpke::kdf::HkdfSha256,
+        Kem,
+    >(mode, &to, info, plaintext, aad, &mut Fixed(ikm.to_vec()))
+    .unwrap();
     [&enc.to_bytes()[..], &ciphertext].concat()
 }
 
@@ -121,6 +169,15 @@ pub(super) mod cbor {
 
     pub(in super::super) fn uint(number: u64) -> Vec<u8> {
         head(0, number)
+    }
+
+    /// A number that may be below 0.
+    pub(in super::super) fn int(number: i64) -> Vec<u8> {
+        if number < 0 { head(1, !number as u64) } else { uint(number as u64) }
+    }
+
+    pub(in super::super) fn boolean(value: bool) -> Vec<u8> {
+        vec![0xf4 + u8::from(value)]
     }
 
     pub(in super::super) fn bytes(bytes: &[u8]) -> Vec<u8> {

@@ -2,6 +2,7 @@ import { useEffect, useId, useRef, useState } from 'preact/hooks'
 import { type ContactView, type Id, TEXT_LIMIT } from '../../engine.ts'
 import { strings } from '../../strings.ts'
 import { useMailbox } from '../context.ts'
+import { hrefOf } from '../route.ts'
 import { SendIcon } from '../shell/icons.tsx'
 import { nameOf } from '../shell/names.ts'
 import { refusalText } from '../trouble.ts'
@@ -20,6 +21,7 @@ export function Composer({ contact }: { contact: ContactView }) {
   const [text, setText] = useState(drafts.get(contact.id) ?? '')
   const [error, setError] = useState<string | null>(null)
   const [busy, setBusy] = useState(false)
+  const [asking, setAsking] = useState(false)
 
   useEffect(() => {
     if (matchMedia('(pointer: fine)').matches) box.current?.focus()
@@ -32,11 +34,14 @@ export function Composer({ contact }: { contact: ContactView }) {
     element.style.height = `${Math.min(element.scrollHeight + 2, TALLEST)}px`
   }, [contact.id, text])
 
-  const send = async () => {
+  const send = async (sure = false) => {
     if (busy || text.trim() === '') return
+    if (contact.safety === 'changed_after_verification' && !sure) return setAsking(true)
+    setAsking(false)
     if (new TextEncoder().encode(text).length > TEXT_LIMIT) return setError(strings.composer.tooLong)
     setBusy(true)
     setError(null)
+    if (sure) await mailbox.act({ type: 'accept_identity', contact: contact.id })
     const reply = await mailbox.act({ type: 'send_text', contact: contact.id, text })
     setBusy(false)
     if (reply.ok) setText((now) => (now === text ? '' : now))
@@ -79,6 +84,16 @@ export function Composer({ contact }: { contact: ContactView }) {
       >
         <SendIcon />
       </button>
+      {asking && (
+        <Question
+          contact={contact}
+          onSend={() => send(true)}
+          onLeave={() => {
+            setAsking(false)
+            box.current?.focus()
+          }}
+        />
+      )}
       <p class="hint" id={`${id}-hint`}>
         {strings.composer.hint}
       </p>
@@ -86,5 +101,42 @@ export function Composer({ contact }: { contact: ContactView }) {
         {error}
       </p>
     </form>
+  )
+}
+
+interface QuestionProps {
+  contact: ContactView
+  onSend: () => void
+  onLeave: () => void
+}
+
+/** Before anything goes to somebody whose verified safety number has changed. */
+function Question({ contact, onSend, onLeave }: QuestionProps) {
+  const text = strings.safety
+  const id = useId()
+  const stay = useRef<HTMLButtonElement>(null)
+  useEffect(() => stay.current?.focus(), [])
+  return (
+    <div
+      class="warning question"
+      role="alertdialog"
+      aria-labelledby={`${id}-heading`}
+      aria-describedby={`${id}-text`}
+      data-testid="send-question"
+    >
+      <h2 id={`${id}-heading`}>{text.askHeading}</h2>
+      <p id={`${id}-text`}>{text.ask(nameOf(contact))}</p>
+      <div class="actions">
+        <button type="button" ref={stay} onClick={onLeave}>
+          {text.dontSend}
+        </button>
+        <a class="button" href={hrefOf({ at: 'safety', contact: contact.id })}>
+          {text.compare}
+        </a>
+        <button type="button" class="danger" onClick={onSend}>
+          {text.sendAnyway}
+        </button>
+      </div>
+    </div>
   )
 }

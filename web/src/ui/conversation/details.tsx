@@ -3,7 +3,7 @@ import type { ContactView } from '../../engine.ts'
 import { strings } from '../../strings.ts'
 import { useMailbox } from '../context.ts'
 import { Field } from '../field.tsx'
-import { replace } from '../route.ts'
+import { hrefOf, replace } from '../route.ts'
 
 interface DetailsProps {
   contact: ContactView
@@ -54,6 +54,9 @@ export function Details({ contact, onClose }: DetailsProps) {
         </div>
       </form>
       <div class="details-more">
+        <a class="button" href={hrefOf({ at: 'safety', contact: contact.id })}>
+          {strings.safety.heading}
+        </a>
         <button type="button" onClick={block}>
           {blocked ? text.unblock : text.block}
         </button>

@@ -8,6 +8,16 @@ export function Letter({ letter }: { letter: LetterView }) {
   const { id, key, contact, state } = letter
   const remove = () => mailbox.act({ type: 'delete_letter', contact, letter: id, key })
   const retry = () => mailbox.act({ type: 'retry_letter', contact, letter: id })
+  if (letter.content.kind === 'identity_changed') {
+    return (
+      <li class="turn" data-testid="identity-changed">
+        <time dateTime={new Date(letter.at).toISOString()} title={times.full(letter.at)}>
+          {times.clock(letter.at)}
+        </time>{' '}
+        {strings.thread.identityChanged}
+      </li>
+    )
+  }
   return (
     <li
       class={`letter ${letter.outgoing ? 'out' : 'in'} ${state.state}`}
@@ -49,5 +59,6 @@ export function Letter({ letter }: { letter: LetterView }) {
 function stateText(state: LetterState): string {
   if (state.state === 'waiting' && state.reason) return strings.states.wait[state.reason]
   if (state.state === 'failed') return strings.states.fail[state.reason]
+  if (state.state === 'confirmed') return state.read ? strings.states.read : strings.states.delivered
   return state.state === 'received' ? '' : strings.states[state.state]
 }

@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import { formatPhone, parsePhone } from '../../phone.ts'
 import { strings } from '../../strings.ts'
 import { useMailbox } from '../context.ts'
@@ -11,8 +11,10 @@ export function Start({ own }: { own: string }) {
   const text = strings.start
   const mailbox = useMailbox()
   const [typed, setTyped] = useState('')
-  const [busy, setBusy] = useState(false)
+  const [busy, setBusy] = useState<'busy' | 'waits' | null>(null)
   const [error, setError] = useState<string | null>(null)
+  const left = useRef(new AbortController())
+  useEffect(() => () => left.current.abort(), [])
 
   const find = async (phone: string): Promise<string | null> => {
     const known = mailbox.open?.contacts.find((contact) => contact.phone === phone)
@@ -20,7 +22,10 @@ export function Start({ own }: { own: string }) {
       replace({ at: 'conversation', contact: known.id })
       return null
     }
-    const found = await mailbox.find(phone)
+    const { signal } = left.current
+    const found = await mailbox.find(phone, () => setBusy('waits'), signal)
+    // Whoever has gone elsewhere meanwhile finds the conversation in the list.
+    if (signal.aborted) return null
     if (found.outcome === 'found') {
       replace({ at: 'conversation', contact: found.contact })
       return null
@@ -32,10 +37,10 @@ export function Start({ own }: { own: string }) {
     const phone = parsePhone(typed)
     if (!phone) return setError(strings.trouble.phone)
     if (phone === own) return setError(text.self)
-    setBusy(true)
+    setBusy('busy')
     setError(null)
     setError(await find(phone))
-    setBusy(false)
+    setBusy(null)
   }
   return (
     <div class="page">
@@ -54,11 +59,11 @@ export function Start({ own }: { own: string }) {
           onValue={setTyped}
         />
         <div class="actions">
-          <button type="submit" class="primary" disabled={busy}>
+          <button type="submit" class="primary" disabled={busy !== null}>
             {text.action}
           </button>
         </div>
-        <p role="status">{busy ? text.busy : ''}</p>
+        <p role="status">{busy ? text[busy] : ''}</p>
       </form>
     </div>
   )

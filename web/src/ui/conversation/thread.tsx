@@ -3,6 +3,7 @@ import type { ContactView, Id } from '../../engine.ts'
 import { formatPhone } from '../../phone.ts'
 import { strings } from '../../strings.ts'
 import { useMailbox } from '../context.ts'
+import { hrefOf } from '../route.ts'
 import { DetailsIcon } from '../shell/icons.tsx'
 import { nameOf } from '../shell/names.ts'
 import { Composer } from './composer.tsx'
@@ -10,10 +11,12 @@ import { Details } from './details.tsx'
 import { Letters } from './letters.tsx'
 import { PaneHead } from './pane-head.tsx'
 import { RequestBar } from './request-bar.tsx'
+import { SafetyNumber } from './safety.tsx'
+import { SafetyAlert } from './safety-alert.tsx'
 import { useThread } from './use-thread.ts'
 
-/** One conversation. */
-export function Thread({ contact: id }: { contact: Id }) {
+/** One conversation, or its safety number. */
+export function Thread({ contact: id, safety }: { contact: Id; safety: boolean }) {
   const mailbox = useMailbox()
   const contact = mailbox.contact(id)
   if (!contact) {
@@ -24,7 +27,7 @@ export function Thread({ contact: id }: { contact: Id }) {
       </div>
     )
   }
-  return <OpenThread contact={contact} />
+  return safety ? <SafetyNumber contact={contact} /> : <OpenThread contact={contact} />
 }
 
 function OpenThread({ contact }: { contact: ContactView }) {
@@ -35,6 +38,11 @@ function OpenThread({ contact }: { contact: ContactView }) {
   return (
     <div class="thread" data-testid="thread">
       <PaneHead title={nameOf(contact)} {...(contact.name ? { subtitle: phone } : {})}>
+        {contact.safety === 'verified' && (
+          <a class="tag" href={hrefOf({ at: 'safety', contact: contact.id })} data-testid="verified-mark">
+            {strings.safety.verified}
+          </a>
+        )}
         <button
           type="button"
           class="icon-button"
@@ -47,11 +55,7 @@ function OpenThread({ contact }: { contact: ContactView }) {
         </button>
       </PaneHead>
       {details && <Details contact={contact} onClose={() => setDetails(false)} />}
-      {contact.identity_changed && (
-        <p class="warning" role="alert">
-          {strings.thread.identityChanged}
-        </p>
-      )}
+      <SafetyAlert contact={contact} />
       <Letters thread={thread} />
       <Foot contact={contact} />
     </div>

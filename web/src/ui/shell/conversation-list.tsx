@@ -1,13 +1,13 @@
 import type { ContactView, Id } from '../../engine.ts'
 import { strings, times } from '../../strings.ts'
-import type { State } from '../../worker/messages.ts'
+import type { Open } from '../../worker/messages.ts'
 import { hrefOf } from '../route.ts'
 import { Brand } from './brand.tsx'
 import { ComposeIcon, SettingsIcon } from './icons.tsx'
 import { nameOf, previewOf } from './names.ts'
 
 interface ConversationListProps {
-  open: State & { phase: 'open' }
+  open: Open
   current: Id | null
 }
 

@@ -9,7 +9,9 @@ export function nameOf(contact: ContactView): string {
 
 /** A letter in one line. */
 export function previewOf(letter: LetterView): string {
-  const text = letter.content.kind === 'text' ? letter.content.text : strings.list.newer
+  const { content } = letter
+  if (content.kind === 'identity_changed') return strings.list.identityChanged
+  const text = content.kind === 'text' ? content.text : strings.list.newer
   const line = text.replace(/\s+/g, ' ').trim()
   return letter.outgoing ? strings.list.you(line) : line
 }

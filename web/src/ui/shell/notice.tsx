@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact'
-import { Brand } from './brand.tsx'
+import { Sheet } from '../sheet.tsx'
 
 interface NoticeProps {
   heading: string
@@ -10,13 +10,10 @@ interface NoticeProps {
 /** A screen with one thing to say. */
 export function Notice({ heading, text, children }: NoticeProps) {
   return (
-    <main class="sign">
-      <Brand />
-      <section class="sheet">
-        <h1>{heading}</h1>
-        <p>{text}</p>
-        {children}
-      </section>
-    </main>
+    <Sheet>
+      <h1>{heading}</h1>
+      <p>{text}</p>
+      {children}
+    </Sheet>
   )
 }

@@ -27,7 +27,7 @@ export function DevicePasskey({ phone, onStart, onFail, onDone }: DevicePasskeyP
     onStart()
     const vault = await signUp(setDoing)
     setDoing('publish')
-    const opened = await mailbox.openVault(vault.credentialId, vault.key)
+    const opened = await mailbox.openVault(vault)
     if (!opened.ok) return refusalText(opened.refusal)
     const problem = await mailbox.createAccount(phone, name.trim() || deviceName(''))
     if (problem === null) return null

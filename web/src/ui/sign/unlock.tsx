@@ -16,7 +16,7 @@ export function Unlock({ credentialId }: { credentialId: string }) {
 
   const attempt = async (): Promise<string | null> => {
     const vault = await unlock(credentialId)
-    const opened = await mailbox.openVault(vault.credentialId, vault.key)
+    const opened = await mailbox.openVault(vault)
     return opened.ok ? null : refusalText(opened.refusal)
   }
   const run = async () => {

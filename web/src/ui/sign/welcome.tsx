@@ -1,15 +1,19 @@
 import { strings } from '../../strings.ts'
+import { useMailbox } from '../context.ts'
 import { hrefOf } from '../route.ts'
 import { Brand } from '../shell/brand.tsx'
 
-/** What a newcomer sees. */
-export function Welcome() {
+/** What a newcomer sees; `scanned` where a link code was opened here, which only a signed-in device can use. */
+export function Welcome({ scanned }: { scanned: boolean }) {
   const { welcome } = strings
+  const { news } = useMailbox()
   return (
     <main class="welcome">
       <div class="welcome-text">
         <Brand />
         <h1>{welcome.heading}</h1>
+        {news?.type === 'account_deleted' && <p role="status">{strings.leaving.deleted}</p>}
+        {scanned && <p role="status">{strings.linkBrowser.scannedHere}</p>}
         <p class="lead">{welcome.lead}</p>
         <div class="actions">
           <a class="button primary" href={hrefOf({ at: 'sign-up' })}>
@@ -17,6 +21,9 @@ export function Welcome() {
           </a>
           <a class="button" href={hrefOf({ at: 'sign-in' })}>
             {welcome.signIn}
+          </a>
+          <a class="button" href={hrefOf({ at: 'link' })}>
+            {welcome.link}
           </a>
         </div>
         <ul class="points">

@@ -1,0 +1,320 @@
+//! A device is revoked: what it held is closed, nothing that comes later opens for it, and the others go
+//! on, under another identity where it was lost.
+
+use super::refusals::envelopes_frame;
+use super::world::*;
+use crate::certificate::SenderCertificate;
+use crate::channel::{Channel, OwnDevice};
+use crate::device_list::{DeviceList, hash};
+use crate::engine::account::Account;
+use crate::engine::*;
+use crate::handshake::Party;
+use crate::keys::ExchangeSecret;
+use crate::sealing::{EnvelopeBinding, seal_envelope};
+use crate::secret::Secret;
+use crate::session_key::{NO_DIRECTORY, PAYLOAD_VERSION, PURPOSE_LETTERS, SessionKeyPayload};
+use crate::types::{Blob, Bytes, DeviceId, SessionLabel, UnixTime};
+use crate::wire::{InboxEnvelope, ListedDevice};
+
+/// Bob's two other browsers.
+const PHONE: usize = 2;
+const TABLET: usize = 3;
+
+/// Alice and Bob, who has three devices.
+fn with_siblings(seed: u64) -> World {
+    let mut world = World::new(2, seed);
+    assert_eq!(world.graft(BOB, "Phone"), PHONE);
+    assert_eq!(world.graft(BOB, "Tablet"), TABLET);
+    world.write(ALICE, BOB, "to all");
+    world.write(PHONE, ALICE, "from the phone");
+    world.settle();
+    world.pass(2 * A_DAY);
+    world
+}
+
+fn id(world: &World, who: usize) -> DeviceId {
+    world.device(who).unwrap()
+}
+
+fn keys(world: &World, who: usize) -> KeysView {
+    world.people[who].engine.snapshot().keys.unwrap()
+}
+
+fn revoke(world: &mut World, by: usize, who: usize, lost: bool) {
+    let device = id(world, who);
+    world.step(by, Input::RevokeDevice { device, lost });
+    world.settle();
+    world.account_changed(by);
+    world.settle();
+    if world.people[by].engine.snapshot().devices.iter().all(|listed| listed.id != device) {
+        // The server closes its socket; its host tries to go on.
+        world.go_offline(who);
+        world.go_online(who);
+    }
+    world.pass(10 * MINUTE);
+}
+
+#[test]
+fn a_revoked_device_opens_nothing_later() {
+    for (seed, lost) in [(1_101, false), (1_102, true)] {
+        let mut world = with_siblings(seed);
+        let before = keys(&world, BOB);
+        revoke(&mut world, BOB, PHONE, lost);
+        assert_eq!(world.people[BOB].touched, 1);
+        world.write(ALICE, BOB, "after");
+        world.pass(AN_HOUR);
+        for who in [BOB, TABLET] {
+            assert_eq!(world.received(who, ALICE).last().unwrap(), "after", "{who} {lost}");
+            assert_eq!(keys(&world, who).messaging_version, before.messaging_version + 1);
+            let replaced = keys(&world, who).identity_fingerprint != before.identity_fingerprint;
+            assert_eq!(replaced, lost, "{who}");
+        }
+        assert_eq!(world.received(PHONE, ALICE), ["to all"]);
+        assert!(world.people[PHONE].events.contains(&Event::SignInNeeded));
+        assert!(!world.letters(PHONE, ALICE).is_empty(), "the vault stays readable");
+        let told = world.people[TABLET].events.contains(&Event::IdentityReplaced);
+        assert_eq!(told, lost);
+        assert_eq!(world.people[BOB].engine.snapshot().devices.len(), 2);
+        assert_eq!(world.people[TABLET].engine.snapshot().devices.len(), 2);
+    }
+}
+
+#[test]
+fn a_revoked_device_learns_of_it_and_stops_writing() {
+    for (seed, lost) in [(1_103, false), (1_104, true)] {
+        let mut world = with_siblings(seed);
+        revoke(&mut world, BOB, PHONE, lost);
+        world.pass(2 * A_DAY);
+        assert!(world.people[PHONE].events.contains(&Event::DeviceUnknown), "{lost}");
+        let before = world.received(ALICE, BOB);
+        world.write(PHONE, ALICE, "from a thief");
+        world.pass(3 * A_DAY);
+        assert_eq!(world.received(ALICE, BOB), before);
+    }
+}
+
+#[test]
+fn after_a_loss_everybody_goes_on_under_the_new_identity() {
+    let mut world = with_siblings(1_105);
+    revoke(&mut world, BOB, PHONE, true);
+    for (who, text) in [(BOB, "from Bob"), (TABLET, "from his tablet")] {
+        world.write(who, ALICE, text);
+        world.pass(AN_HOUR);
+        assert!(world.received(ALICE, BOB).contains(&text.to_owned()), "{who}");
+    }
+    world.write(ALICE, BOB, "and back");
+    world.pass(AN_HOUR);
+    for who in [BOB, TABLET] {
+        assert_eq!(world.received(who, ALICE), ["to all", "and back"]);
+        let names = world.people[who].engine.snapshot().devices;
+        let names: Vec<_> = names.into_iter().map(|device| device.name.unwrap()).collect();
+        assert!(names.contains(&"Laptop".into()) && names.contains(&"Tablet".into()));
+    }
+    world.pass(10 * A_DAY);
+    world.write(ALICE, BOB, "a week later");
+    world.pass(AN_HOUR);
+    for who in [BOB, TABLET] {
+        assert_eq!(world.received(who, ALICE).last().unwrap(), "a week later");
+        assert!(!world.people[who].events.contains(&Event::KeysAltered), "{who}");
+    }
+    assert_eq!(world.contact(ALICE, BOB).unwrap().safety, Safety::Changed);
+}
+
+#[test]
+fn what_was_under_way_when_the_identity_was_replaced_still_arrives() {
+    let mut world = with_siblings(1_106);
+    world.go_offline(TABLET);
+    // A new session, whose envelopes lie in the mailbox while the identity is replaced.
+    world.pass(25 * AN_HOUR);
+    world.write(ALICE, BOB, "before");
+    world.settle();
+    let phone = id(&world, PHONE);
+    world.step(BOB, Input::RevokeDevice { device: phone, lost: true });
+    world.settle();
+    world.go_online(TABLET);
+    world.pass(AN_HOUR);
+    assert_eq!(world.received(TABLET, ALICE), ["to all", "before"]);
+    world.write(ALICE, BOB, "after");
+    world.pass(AN_HOUR);
+    assert_eq!(world.received(TABLET, ALICE), ["to all", "before", "after"]);
+}
+
+#[test]
+fn a_declined_touch_changes_nothing() {
+    let mut world = with_siblings(1_107);
+    let before = keys(&world, BOB);
+    world.people[BOB].touches = false;
+    revoke(&mut world, BOB, PHONE, true);
+    assert_eq!(keys(&world, BOB), KeysView { checked_at: keys(&world, BOB).checked_at, ..before });
+    assert_eq!(world.people[BOB].engine.snapshot().devices.len(), 3);
+    assert_eq!(world.people[BOB].count("request"), 0);
+    world.people[BOB].touches = true;
+    revoke(&mut world, BOB, PHONE, false);
+    assert_eq!(world.people[BOB].engine.snapshot().devices.len(), 2);
+    assert_eq!(world.people[TABLET].engine.snapshot().devices.len(), 2);
+}
+
+#[test]
+fn a_revocation_waits_for_what_is_under_way() {
+    let mut world = with_siblings(1_124);
+    world.step(BOB, Input::RotateKeys);
+    while !world.people[BOB].queue.iter().any(|request| request.path == "/v1/keys/messaging") {
+        assert!(world.carry(BOB), "the rotation is asked for");
+    }
+    let device = id(&world, PHONE);
+    world.step(BOB, Input::RevokeDevice { device, lost: false });
+    world.pass(5 * MINUTE);
+    assert_eq!(world.people[BOB].engine.snapshot().devices.len(), 2);
+}
+
+#[test]
+fn a_touch_that_is_declined_when_asked_for_again_loses_no_identity() {
+    let mut world = with_siblings(1_122);
+    let before = keys(&world, BOB).identity_fingerprint;
+    let device = id(&world, PHONE);
+    world.step(BOB, Input::RevokeDevice { device, lost: true });
+    while !world.people[BOB].queue.iter().any(|request| request.touch) {
+        assert!(world.carry(BOB), "the request is made");
+    }
+    // The server takes it, and its answer is lost.
+    let request = world.people[BOB].queue.pop_back().unwrap();
+    assert_eq!(world.reach_server(BOB, &request).0, 204);
+    world.people[BOB].touches = false;
+    world.step(BOB, Input::NoAnswer { request: request.id });
+    world.pass(30 * MINUTE);
+    world.people[BOB].touches = true;
+    for who in [BOB, TABLET] {
+        assert_ne!(keys(&world, who).identity_fingerprint, before, "{who}");
+        assert_eq!(world.people[who].engine.snapshot().devices.len(), 2, "{who}");
+        assert!(!world.people[who].events.contains(&Event::KeysAltered), "{who}");
+    }
+    world.write(ALICE, BOB, "after");
+    world.pass(AN_HOUR);
+    assert_eq!(world.received(TABLET, ALICE).last().unwrap(), "after");
+}
+
+#[test]
+fn what_a_sibling_tells_counts_once_the_server_serves_it() {
+    let mut world = with_siblings(1_123);
+    let (phone, tablet) = (world.people[BOB].phone.clone(), id(&world, TABLET));
+    let before = keys(&world, TABLET);
+    let served = world.server.accounts[&phone].clone();
+    world.go_offline(TABLET);
+    revoke(&mut world, BOB, PHONE, true);
+    // The word on it reaches the tablet; for the server, nothing has happened.
+    let taken = world.server.accounts.insert(phone.clone(), served).unwrap();
+    let told = taken.devices[&tablet].envelopes.clone();
+    assert!(!told.is_empty());
+    world.go_offline(BOB);
+    world.go_online(TABLET);
+    world.inject(TABLET, &envelopes_frame(told));
+    world.pass(2 * AN_HOUR);
+    let now = keys(&world, TABLET);
+    assert_eq!(now.identity_fingerprint, before.identity_fingerprint);
+    assert_eq!(now.messaging_version, before.messaging_version);
+    assert_eq!(world.people[TABLET].engine.snapshot().devices.len(), 3);
+    assert!(!world.people[TABLET].events.contains(&Event::IdentityReplaced));
+    // Now it has.
+    world.server.accounts.insert(phone, taken);
+    world.account_changed(BOB);
+    world.pass(30 * MINUTE);
+    assert_ne!(keys(&world, TABLET).identity_fingerprint, before.identity_fingerprint);
+    assert!(world.people[TABLET].events.contains(&Event::IdentityReplaced));
+    assert!(!world.people[TABLET].events.contains(&Event::KeysAltered));
+}
+
+#[test]
+fn a_contact_closes_the_sessions_of_a_revoked_device() {
+    let mut world = with_siblings(1_108);
+    // The phone has a session that Alice knows, and keeps writing in it.
+    world.write(PHONE, ALICE, "still mine");
+    world.settle();
+    revoke(&mut world, BOB, PHONE, false);
+    world.pass(2 * AN_HOUR);
+    world.write(BOB, ALICE, "my phone is gone");
+    world.settle();
+    let before = world.received(ALICE, BOB);
+    assert!(before.contains(&"my phone is gone".into()));
+    // Its host does not tell it of the end.
+    world.write(PHONE, ALICE, "from a thief");
+    world.settle();
+    world.pass(A_DAY);
+    assert_eq!(world.received(ALICE, BOB), before);
+}
+
+/// What a thief who has a copied identity makes with a server that certifies whatever it likes: a
+/// session with Bob's own mailbox, as a device of his with this id, under a list of the thief's.
+fn speak_for_bob(world: &mut World, copied: &Account, device_id: DeviceId) -> InboxEnvelope {
+    let now = UnixTime(world.now / 1_000);
+    let (secret, identity) = (ExchangeSecret::generate(&mut world.rng), copied.identity.public());
+    let (phone, device_key) = (copied.phone.clone(), secret.public());
+    let own = Party { phone: phone.clone(), identity_key: identity, device_id, device_key };
+    let to = id(world, BOB);
+    let served = &world.server.accounts[&phone];
+    let listed = served.list.devices.iter().find(|device| device.device_id == to).unwrap().clone();
+    let prekey = served.devices[&to].signed_prekey.clone();
+    let (version, key) = (served.list.version, served.list.messaging_key);
+    let recipient_list_hash = Bytes(hash(&served.list));
+    let thief = ListedDevice { device_id, registration_id: 7, device_key };
+    let devices = vec![listed.clone(), thief];
+    let sender_list = DeviceList::sign(&copied.identity, &phone, version + 1, now, &key, devices);
+    let server = &world.server.certificate_secret;
+    let certificate =
+        SenderCertificate::issue(server, &phone, &identity, &device_id, &device_key, now);
+    let peer = Party { device_id: to, device_key: listed.device_key, ..own.clone() };
+    let payload = SessionKeyPayload {
+        version: PAYLOAD_VERSION,
+        session_id: Bytes::random(&mut world.rng),
+        key: Secret::generate(&mut world.rng),
+        sender: own.clone(),
+        recipient: phone.clone(),
+        recipient_identity: identity,
+        purpose: PURPOSE_LETTERS,
+        created_at: now,
+        certificate,
+        sender_list,
+        recipient_list_version: version,
+        recipient_list_hash,
+        directory_digest: Bytes(NO_DIRECTORY),
+        messaging: None,
+        previous: None,
+    };
+    let from = OwnDevice { party: &own, secret: &secret };
+    let channel = Channel::initiate(&mut world.rng, &from, &peer, &prekey, None).unwrap();
+    let message = channel.encrypt(&mut world.rng, &payload.to_cbor()).1.to_cbor();
+    envelope_for(world, BOB, &message)
+}
+
+/// An envelope for somebody's device, as anybody can seal it: stored now.
+pub(super) fn envelope_for(world: &mut World, who: usize, message: &[u8]) -> InboxEnvelope {
+    let (phone, device_id) = (world.people[who].phone.clone(), id(world, who));
+    let devices = &world.server.accounts[&phone].list.devices;
+    let listed = devices.iter().find(|listed| listed.device_id == device_id).unwrap().clone();
+    let session_key_id = SessionLabel::random(&mut world.rng);
+    let binding = EnvelopeBinding {
+        phone: &phone,
+        registration_id: listed.registration_id,
+        session_key_id: &session_key_id,
+        device_id: &device_id,
+    };
+    let sealed = seal_envelope(&mut world.rng, &listed.device_key, &binding, message).unwrap();
+    let created_at = UnixTime(world.now / 1_000).hour();
+    InboxEnvelope { session_key_id, created_at, encrypted_session_key: Blob(sealed) }
+}
+
+#[test]
+fn who_has_copied_an_identity_is_no_device_of_the_account() {
+    // With the identity of before under the name of a device that stays, and with the one of now.
+    for (seed, lost) in [(1_120, true), (1_121, false)] {
+        let mut world = with_siblings(seed);
+        let copied: Account = minicbor::decode(&world.people[PHONE].vault["account"]).unwrap();
+        let name = if lost { id(&world, TABLET) } else { id(&world, PHONE) };
+        revoke(&mut world, BOB, PHONE, lost);
+        let before = world.people[BOB].count("in");
+        let envelope = speak_for_bob(&mut world, &copied, name);
+        world.inject(BOB, &envelopes_frame(vec![envelope]));
+        world.pass(10 * MINUTE);
+        assert_eq!(world.people[BOB].count("in"), before, "{lost}");
+        assert!(!world.people[BOB].events.contains(&Event::KeysAltered), "{lost}");
+    }
+}

@@ -1,0 +1,86 @@
+//! The end of an account: nothing of it stays, in any table.
+
+use super::{CredentialRow, Db, Error, Tx, UserRow, within};
+use letterbox_protocol::types::Phone;
+
+/// How often a removal is begun anew after a deadlock with one of the account's own writes.
+const TRIES: u32 = 4;
+
+/// What is kept under the phone and not under the user.
+const OF_PHONE: [&str; 3] = [
+    "DELETE FROM messages WHERE destination_phone = $1",
+    "DELETE FROM ephemeral_keys WHERE destination_phone = $1",
+    "DELETE FROM phone_verifications WHERE phone = $1",
+];
+
+impl Db {
+    /// Deletes an account: everything that belongs to the user or stands under the phone, and the
+    /// sessions in which somebody has lately proved it. Answers the devices that it had.
+    ///
+    /// # Errors
+    /// The database is out of reach.
+    pub async fn delete_account(
+        &self,
+        user: UserRow,
+        phone: &Phone,
+    ) -> Result<Vec<CredentialRow>, Error> {
+        let mut tries = 1;
+        loop {
+            match self.try_to_delete_account(user, phone).await {
+                Err(error) if error.is_worth_retrying() && tries < TRIES => tries += 1,
+                done => return done,
+            }
+        }
+    }
+
+    async fn try_to_delete_account(
+        &self,
+        user: UserRow,
+        phone: &Phone,
+    ) -> Result<Vec<CredentialRow>, Error> {
+        // A phone is a plus sign and digits: nothing that LIKE reads as a pattern.
+        const SESSIONS: &str = "DELETE FROM sessions WHERE webauthn_credential_id IS NULL \
+             AND data LIKE '%\"' || $1 || '\"%'";
+        let mut tx = self.begin().await?;
+        let devices = tx.remove_account(user, phone).await?;
+        within!(&mut tx, c => {
+            sqlx::query(SESSIONS).bind(phone.as_str()).execute(c).await?;
+        });
+        tx.commit().await?;
+        Ok(devices)
+    }
+}
+
+impl Tx {
+    /// Removes what [`Db::delete_account`] does, but for sessions before sign-in.
+    pub(super) async fn remove_account(
+        &mut self,
+        user: UserRow,
+        phone: &Phone,
+    ) -> Result<Vec<CredentialRow>, Error> {
+        self.lock_phone(phone).await?;
+        let devices = self.lock_devices(user).await?;
+        within!(self, c => {
+            sqlx::query("DELETE FROM users WHERE id = $1").bind(user.0).execute(c).await?;
+        });
+        for delete in OF_PHONE {
+            within!(self, c => {
+                sqlx::query(delete).bind(phone.as_str()).execute(c).await?;
+            });
+        }
+        Ok(devices)
+    }
+
+    /// All devices of a user. On PostgreSQL this waits for the sends that are under way to them, and
+    /// later ones wait for this transaction: no letter comes in behind the removal.
+    async fn lock_devices(&mut self, user: UserRow) -> Result<Vec<CredentialRow>, Error> {
+        if let Self::Postgres(tx) = self {
+            const LOCK: &str = "SELECT id FROM users WHERE id = $1 FOR UPDATE";
+            sqlx::query(LOCK).bind(user.0).execute(&mut **tx).await?;
+        }
+        Ok(within!(self, c => {
+            sqlx::query_scalar("SELECT id FROM webauthn_credentials WHERE user_id = $1")
+                .bind(user.0).fetch_all(c).await?
+        }))
+    }
+}
