@@ -5,7 +5,7 @@ use tokio::{
     net::TcpStream,
 };
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Sends these bytes, then nothing; returns what the server said until it closed.
 async fn say(app: &TestApp, bytes: &[u8]) -> String {

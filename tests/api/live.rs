@@ -17,7 +17,7 @@ use tokio_tungstenite::{
 };
 
 const PHONE: &str = "+4915112345678";
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Socket(WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>);
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { chromium } from 'playwright-core'
 import { Network } from './network.mjs'
+import { PATIENCE } from './patience.mjs'
 
 const flags = [
   '--no-sandbox',
@@ -30,7 +31,7 @@ export class Person {
       colorScheme,
       locale: 'en-GB',
     })
-    person.context.setDefaultTimeout(20_000)
+    person.context.setDefaultTimeout(PATIENCE)
     person.page = person.watch(person.context.pages()[0] ?? (await person.context.newPage()))
     await person.authenticator(person.page)
     await person.page.goto(server.origin)

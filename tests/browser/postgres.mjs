@@ -3,6 +3,7 @@ import { execFileSync, spawn } from 'node:child_process'
 import { chmodSync, mkdtempSync, readdirSync, rmSync, existsSync } from 'node:fs'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import { PATIENCE } from './patience.mjs'
 import { freePort } from './server.mjs'
 
 function binary(name) {
@@ -31,7 +32,7 @@ export class Postgres {
     execFileSync(...argv('initdb', ['-D', data, '-A', 'trust', '-U', 'postgres', '--no-sync', '-E', 'UTF8']), { stdio: 'ignore', cwd: '/' })
     const options = ['-D', data, '-p', String(cluster.port), '-k', cluster.folder, '-c', 'listen_addresses=127.0.0.1']
     cluster.child = spawn(...argv('postgres', options), { stdio: 'ignore', cwd: '/' })
-    const deadline = Date.now() + 30_000
+    const deadline = Date.now() + PATIENCE
     for (;;) {
       try {
         cluster.sql('postgres', 'select 1')

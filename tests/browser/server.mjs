@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { PATIENCE } from './patience.mjs'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
 const binary = process.env.LETTERBOX_BIN ?? join(process.env.CARGO_TARGET_DIR ?? join(root, 'target'), 'debug', 'letterbox')
@@ -47,10 +48,10 @@ export class Server {
     this.#child = spawn(binary, args, { stdio: ['ignore', 'pipe', 'pipe'] })
     this.#child.stderr.on('data', (text) => (this.stderr = ((this.stderr ?? '') + text).slice(-8000)))
     createInterface({ input: this.#child.stdout }).on('line', (line) => this.#line(line))
-    const deadline = Date.now() + 30_000
+    const deadline = Date.now() + PATIENCE
     while (!(await this.#ready())) {
       if (this.#child.exitCode !== null) throw new Error(`the server ended at once: ${this.stderr}`)
-      if (Date.now() > deadline) throw new Error(`the server is not ready after 30 s: ${this.stderr}`)
+      if (Date.now() > deadline) throw new Error(`the server does not get ready: ${this.stderr}`)
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
   }
@@ -75,7 +76,7 @@ export class Server {
   code() {
     if (this.#codes.length) return Promise.resolve(this.#codes.shift())
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error('no code was printed within 20 s')), 20_000)
+      const timer = setTimeout(() => reject(new Error('no code was printed')), PATIENCE)
       this.#waiting.push((code) => (clearTimeout(timer), resolve(code)))
     })
   }

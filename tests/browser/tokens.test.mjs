@@ -1,6 +1,7 @@
 // Blind tokens: what happens while there are none, and that nothing else ever goes in their place.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { PATIENCE } from './patience.mjs'
 import { Person } from './person.mjs'
 import { Server } from './server.mjs'
 
@@ -72,7 +73,7 @@ describe('tokens', () => {
       await anna.go()
       await anna.find(`+49151123456${String(number).padStart(3, '0')}`)
       for (let waited = 0; answered === before; waited += 50) {
-        assert.ok(waited < 20_000, 'a sealed request leaves')
+        assert.ok(waited < PATIENCE, 'a sealed request leaves')
         await new Promise((resolve) => setTimeout(resolve, 50))
       }
     }

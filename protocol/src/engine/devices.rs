@@ -77,6 +77,9 @@ enum Untaken {
 /// The longest name, in characters.
 const NAME_CHARS: usize = 60;
 const A_MINUTE: Millis = 60_000;
+
+/// Linking and what follows it take two looks in a row; a server that provokes more has to wait.
+pub(super) const ASKS_A_MINUTE: usize = 3;
 const A_DAY: Millis = DAY * 1_000;
 
 /// The account's devices, in the list's order.
@@ -103,9 +106,10 @@ pub(super) fn device_views(records: &Records) -> Vec<DeviceView> {
 }
 
 impl Turn<'_> {
-    /// Asks how the account's devices are, once a minute at most.
+    /// Asks how the account's devices are: at once, or where that was done too often, within a minute.
     pub(super) fn want_devices(&mut self) {
-        let earliest = self.memory.upkeep.devices_asked_at.map_or(self.now, |at| at + A_MINUTE);
+        let [oldest, ..] = self.memory.upkeep.devices_asked_at;
+        let earliest = oldest.map_or(self.now, |at| at + A_MINUTE);
         let at = earliest.max(self.now);
         let devices_at = &mut self.memory.upkeep.devices_at;
         *devices_at = Some(devices_at.map_or(at, |planned| planned.min(at)));
@@ -120,7 +124,9 @@ impl Turn<'_> {
     /// Asks at once, for something that a person or the clock wants done.
     pub(super) fn ask_devices(&mut self) {
         self.memory.upkeep.devices_at = None;
-        self.memory.upkeep.devices_asked_at = Some(self.now);
+        let asked_at = &mut self.memory.upkeep.devices_asked_at;
+        asked_at.rotate_left(1);
+        asked_at[ASKS_A_MINUTE - 1] = Some(self.now);
         if !self.is_asked(|purpose| matches!(purpose, Purpose::Devices { .. })) {
             let known = OwnList::current(self.records).map_or(0, |list| list.version);
             self.ask(Purpose::Devices { known }, Method::Get, "/v1/devices", None);

@@ -107,7 +107,8 @@ impl Turn<'_> {
 
     pub(super) fn next_rekeying_at(&self) -> Option<Millis> {
         let talks = self.talks().into_iter().filter_map(|(_, talk)| talk.due);
-        talks.chain(self.next_ephemeral_key_at()).chain(self.next_look_at()).min()
+        let others = [self.next_ephemeral_key_at(), self.next_look_at(), self.next_answer_at()];
+        talks.chain(others.into_iter().flatten()).min()
     }
 
     /// The clock was put back: moments stay as far off as they were.

@@ -207,18 +207,33 @@ impl Turn<'_> {
     /// Wraps new keys for the siblings, one after the other. Where there are none, the answer goes
     /// into the pool at once.
     pub(super) fn finish_answers(&mut self) {
-        for (_, answering) in self.records.list::<Answering>(&[]) {
-            let ready = self.memory.session == Session::Ready && !self.is_wrapping();
-            if answering.counter.is_some() {
-                continue;
-            } else if !self.has_siblings() {
+        for (_, answering) in self.unfinished_answers() {
+            if !self.has_siblings() {
                 self.pool_answer(answering);
-            } else if ready && self.are_siblings_known() {
+            } else if !self.can_wrap() {
+                return;
+            } else if self.are_siblings_known() {
                 self.wrap_next_session(answering);
-            } else if ready {
+            } else {
                 self.await_siblings(&answering);
             }
         }
+    }
+
+    /// A step that receives finishes none: what it made possible is done in one right after it.
+    pub(super) fn next_answer_at(&self) -> Option<Millis> {
+        let possible = !self.has_siblings() || self.can_wrap() && self.are_siblings_known();
+        (possible && !self.unfinished_answers().is_empty()).then_some(self.now)
+    }
+
+    fn unfinished_answers(&self) -> Vec<(String, Answering)> {
+        let mut answers = self.records.list::<Answering>(&[]);
+        answers.retain(|(_, answering)| answering.counter.is_none());
+        answers
+    }
+
+    fn can_wrap(&self) -> bool {
+        self.memory.session == Session::Ready && !self.is_wrapping()
     }
 
     /// A list became known before the server was asked what its devices' prekeys are: without these

@@ -1,5 +1,6 @@
 //! What a device does by itself, and when: see `certificates`, `renewal` and `sweep`.
 
+use super::devices::ASKS_A_MINUTE;
 use super::interface::Millis;
 use super::session::Session;
 use super::turn::Turn;
@@ -13,9 +14,9 @@ pub(super) struct Upkeep {
     pub(super) refill_at: Option<(Millis, u32)>,
     pub(super) renew_at: Option<Millis>,
     pub(super) rotate_at: Option<Millis>,
-    /// When the devices are looked at, and when they were asked for last.
+    /// When the devices are looked at, and when they were asked for lately, oldest first.
     pub(super) devices_at: Option<Millis>,
-    pub(super) devices_asked_at: Option<Millis>,
+    pub(super) devices_asked_at: [Option<Millis>; ASKS_A_MINUTE],
     /// When the server is asked whether it serves what was published.
     pub(super) check_at: Option<Millis>,
     pub(super) sweep_at: Option<Millis>,
@@ -86,12 +87,12 @@ impl Turn<'_> {
             &mut upkeep.renew_at,
             &mut upkeep.rotate_at,
             &mut upkeep.devices_at,
-            &mut upkeep.devices_asked_at,
             &mut upkeep.check_at,
             &mut upkeep.sweep_at,
             &mut upkeep.server_known_at,
         ];
-        times.into_iter().flatten().for_each(|at| *at = at.saturating_sub(by));
+        let asked_at = upkeep.devices_asked_at.iter_mut();
+        times.into_iter().chain(asked_at).flatten().for_each(|at| *at = at.saturating_sub(by));
         upkeep.refill_at.iter_mut().for_each(|(at, _)| *at = at.saturating_sub(by));
     }
 }
