@@ -1,6 +1,7 @@
 // The clock of several browsers' workers, which a test puts forward: what would have come due by then
 // comes due at once. The server's clock stays as it is, so an hour or so is as far as this goes.
 const SECOND = 1_000
+const TRIES = 60
 
 /** What workers run before their own script. */
 const script = (ahead) => `
@@ -41,25 +42,23 @@ export class Clock {
     this.#browsers.delete(person)
   }
 
+  /** Time passes, and what came due is done. */
   async pass(seconds) {
     this.#ahead += seconds * SECOND
     for (const person of this.#browsers) {
       await person.inWorkers(script(this.#ahead))
       await person.page.evaluate((ahead) => new BroadcastChannel('clock').postMessage(ahead), this.#ahead)
     }
+    await Promise.all([...this.#browsers].map(({ network }) => network.quiet()))
   }
 
   /** Lets time pass until something is there that waits in somebody's delayed pool. */
   async until(locator, state = 'visible') {
-    await this.#until(() => locator.waitFor({ state, timeout: SECOND }), 60)
-  }
-
-  async #until(look, tries) {
     for (let tried = 1; ; tried += 1) {
       try {
-        return await look()
+        return await locator.waitFor({ state, timeout: SECOND })
       } catch (error) {
-        if (tried === tries) throw error
+        if (tried === TRIES) throw error
       }
       await this.pass(20)
     }

@@ -61,7 +61,7 @@ export function devices(database) {
     tablet = await take(await link(laptop, { name: 'Tablet', clock, prf: false }))
     phone = await take(await link(bert, { name: 'Phone', clock }))
     await anna.go('devices')
-    // A device looks at its siblings three times a minute at most.
+    // A device looks at its siblings six times a minute at most.
     await clock.until(anna.page.getByTestId('device').filter({ hasText: 'Tablet' }))
     assert.equal(await anna.page.getByTestId('device').count(), 3)
   })

@@ -5,9 +5,13 @@ import { once } from 'node:events'
 import { createServer, request } from 'node:http'
 import { connect } from 'node:net'
 
+const MOMENT = 120
+
 export class Network {
   #sockets = new Set()
   #cut = false
+  #underWay = 0
+  #lastAt = 0
   /** What left the browser: `{ path, headers, connection }`, the last one a number. */
   passed = []
   /** Answers `(path, answer)` in the server's place where it returns `true`. */
@@ -18,6 +22,11 @@ export class Network {
     network.server = createServer((incoming, answer) => {
       const { hostname, port, pathname, search } = new URL(incoming.url)
       network.passed.push({ path: pathname, headers: incoming.headers, connection: incoming.socket.remotePort })
+      network.#underWay += 1
+      answer.on('close', () => {
+        network.#underWay -= 1
+        network.#lastAt = Date.now()
+      })
       if (network.instead(pathname, answer)) return incoming.resume()
       const outgoing = request({ hostname, port, path: pathname + search, method: incoming.method, headers: incoming.headers }, (response) => {
         answer.writeHead(response.statusCode, response.rawHeaders)
@@ -47,6 +56,14 @@ export class Network {
     await once(network.server, 'listening')
     network.port = network.server.address().port
     return network
+  }
+
+  /** Waits until nothing was under way for a moment: what the page had to ask for has been answered. */
+  async quiet() {
+    const since = Date.now()
+    while (this.#underWay > 0 || Date.now() - Math.max(since, this.#lastAt) < MOMENT) {
+      await new Promise((resolve) => setTimeout(resolve, MOMENT / 4))
+    }
   }
 
   /** Breaks every connection, and refuses new ones until `mend()`. */

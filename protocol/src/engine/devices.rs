@@ -78,8 +78,8 @@ enum Untaken {
 const NAME_CHARS: usize = 60;
 const A_MINUTE: Millis = 60_000;
 
-/// Linking and what follows it take two looks in a row; a server that provokes more has to wait.
-pub(super) const ASKS_A_MINUTE: usize = 3;
+/// Linking, recovery and what follows take some looks in a row; a server that provokes more has to wait.
+pub(super) const ASKS_A_MINUTE: usize = 6;
 const A_DAY: Millis = DAY * 1_000;
 
 /// The account's devices, in the list's order.
