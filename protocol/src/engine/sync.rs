@@ -102,8 +102,8 @@ impl Turn<'_> {
     }
 
     pub(super) fn tell_conversation_deleted(&mut self, contact: &Contact) {
-        let last = contact.last.as_ref().map_or(Millis::MIN, |last| last.at);
-        let until = Some(self.now.max(last));
+        // Not up to now: what comes next may be from a clock that is behind this one.
+        let until = Some(contact.last.as_ref().map_or(self.now, |last| last.at));
         let (contact, letters) = (contact.phone.clone(), Vec::new());
         self.tell_siblings(&Note::Deleted(Deleted { contact, letters, until }));
     }

@@ -3,8 +3,9 @@
 use super::world::*;
 use crate::engine::envelopes::InSession;
 use crate::engine::outbound::OutSession;
-use crate::engine::records::Records;
+use crate::engine::records::{RecordKey, Records};
 use crate::engine::rekey::Talk;
+use crate::engine::wraps::WrapCounter;
 use crate::engine::*;
 use crate::session_key::SessionId;
 use crate::types::{Bytes, DeviceId};
@@ -421,6 +422,49 @@ fn no_answer_leaves_before_the_siblings_have_the_key() {
     world.rekey_now(ALICE, BOB);
     world.pass(20 * MINUTE);
     assert_ne!(world.out_session(ALICE, BOB), old);
+}
+
+#[test]
+fn a_conversation_deleted_while_its_next_key_is_wrapped_leaves_the_counter_right() {
+    let (mut world, phone) = three_devices(1_013);
+    world.go_offline(phone);
+    world.rekey_now(ALICE, BOB);
+    let wraps = |world: &World| {
+        world.people[BOB].queue.iter().position(|request| request.path == "/v1/session-keys")
+    };
+    let mut at = None;
+    for _ in 0..20 * 60 {
+        if at.is_some() {
+            break;
+        }
+        world.now += SECOND;
+        for who in [ALICE, BOB] {
+            world.step(who, Input::Tick);
+            while at.is_none() && world.carry(who) {
+                at = wraps(&world);
+            }
+        }
+    }
+    let at = at.expect("the next key is wrapped");
+    let request = world.people[BOB].queue.remove(at).unwrap();
+    let contact = world.contact(BOB, ALICE).unwrap().id;
+    world.step(BOB, Input::DeleteConversation { contact });
+    let (status, body) = world.reach_server(BOB, &request);
+    assert_eq!(status, 204);
+    world.step(BOB, Input::Response { request: request.id, status, retry_after: None, body });
+    world.settle();
+    let (number, device) = (world.people[BOB].phone.clone(), world.device(BOB).unwrap());
+    let counted = world.server.accounts[&number].devices[&device].counter;
+    world.change_records(BOB, |records| {
+        let known: WrapCounter = records.get(&RecordKey::only()).unwrap();
+        assert_eq!(known.last, counted);
+    });
+    world.go_online(phone);
+    world.write(ALICE, BOB, "and on");
+    world.pass(10 * MINUTE);
+    for who in [BOB, phone] {
+        assert_eq!(world.received(who, ALICE).last().unwrap(), "and on");
+    }
 }
 
 #[test]

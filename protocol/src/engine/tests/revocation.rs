@@ -194,6 +194,32 @@ fn a_touch_that_is_declined_when_asked_for_again_loses_no_identity() {
 }
 
 #[test]
+fn a_touch_still_asked_for_once_the_server_serves_the_change_comes_to_nothing() {
+    let mut world = with_siblings(1_125);
+    let before = keys(&world, BOB).identity_fingerprint;
+    let device = id(&world, PHONE);
+    world.step(BOB, Input::RevokeDevice { device, lost: true });
+    while !world.people[BOB].queue.iter().any(|request| request.touch) {
+        assert!(world.carry(BOB), "the request is made");
+    }
+    // The server takes it; the browser lost the answer and asks for another touch.
+    let request = world.people[BOB].queue.pop_back().unwrap();
+    assert_eq!(world.reach_server(BOB, &request).0, 204);
+    world.account_changed(BOB);
+    world.settle();
+    assert_ne!(keys(&world, BOB).identity_fingerprint, before);
+    world.step(BOB, Input::TouchDeclined { request: request.id });
+    world.pass(30 * MINUTE);
+    for who in [BOB, TABLET] {
+        assert_ne!(keys(&world, who).identity_fingerprint, before, "{who}");
+        assert_eq!(world.people[who].engine.snapshot().devices.len(), 2, "{who}");
+    }
+    world.write(BOB, ALICE, "after");
+    world.pass(AN_HOUR);
+    assert_eq!(world.received(ALICE, BOB).last().unwrap(), "after");
+}
+
+#[test]
 fn what_a_sibling_tells_counts_once_the_server_serves_it() {
     let mut world = with_siblings(1_123);
     let (phone, tablet) = (world.people[BOB].phone.clone(), id(&world, TABLET));
