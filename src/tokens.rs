@@ -91,18 +91,21 @@ impl Issuers {
         Ok(Checked { issuer_key_id: key.id, expires_on: key.week.expires() })
     }
 
-    /// Issues a device's tokens of the day. The same batch again gets the same response, also on the
-    /// next day.
+    /// Issues a device's tokens of the day, if a batch more is `allowed`. The same batch again gets the
+    /// same response, also on the next day.
     pub(crate) async fn issue(
         &self,
         device: CredentialRow,
         request: BatchRequest,
+        allowed: impl FnOnce() -> Result<(), Error>,
     ) -> Result<BatchResponse, Error> {
         let now = self.clock.now();
         let batch = Bytes(Sha256::digest(request.to_bytes()).into());
         let known = self.db.issuance(device, batch, now).await?;
-        if known == Issuance::Used {
-            return Err(Error::TokensIssued);
+        match known {
+            Issuance::Used => return Err(Error::TokensIssued),
+            Issuance::Open => allowed()?,
+            Issuance::Repeated => {}
         }
         let response = self.evaluate(request, known, now).await?;
         match known {

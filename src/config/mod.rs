@@ -84,6 +84,9 @@ settings! {
     links_per_minute: u32 = "240",
     /// Blind tokens a day and device: so many sealed requests it can make. At most 1000.
     tokens_per_day: u16 = "200",
+    /// Batches of blind tokens a day and account: one for each of its devices, and those for devices
+    /// that were linked in the place of others or began anew.
+    token_batches_per_day: u32 = "24",
     /// Look-ups an hour for which one mailbox gives out one-time prekeys; past that, they come
     /// without.
     prekey_claims_per_hour: u32 = "500",
@@ -150,6 +153,7 @@ impl Config {
             ("reset_days", self.reset_days.into()),
             ("links_per_minute", self.links_per_minute.into()),
             ("tokens_per_day", self.tokens_per_day.into()),
+            ("token_batches_per_day", self.token_batches_per_day.into()),
             ("prekey_claims_per_hour", self.prekey_claims_per_hour.into()),
             ("connections", self.connections.into()),
             ("header_seconds", self.header_seconds.into()),

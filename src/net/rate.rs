@@ -1,5 +1,5 @@
-//! How often: a client address may sign in, a mailbox may give out prekeys, and text
-//! messages may go out. All of it in memory, under hashes with a key that is drawn anew every day,
+//! How often: a client address may sign in, a mailbox may give out prekeys, an account may get
+//! tokens, and text messages may go out. All of it in memory, under hashes with a key that is drawn anew every day,
 //! so that nobody can learn from a running server who asked for what yesterday.
 
 use super::ClientAddress;
@@ -21,6 +21,7 @@ pub struct Rates {
     sign_ins: Keyed,
     links: Keyed,
     claims: Keyed,
+    batches: Keyed,
     sms: Mutex<SmsDay>,
     sms_cap: u32,
 }
@@ -52,6 +53,7 @@ impl Rates {
             sign_ins: Keyed::keyed(Quota::per_minute(at_least_one(config.sign_ins_per_minute))),
             links: Keyed::keyed(Quota::per_minute(at_least_one(config.links_per_minute))),
             claims: Keyed::keyed(Quota::per_hour(at_least_one(config.prekey_claims_per_hour))),
+            batches: Keyed::keyed(per_day(at_least_one(config.token_batches_per_day))),
             sms: Mutex::new(SmsDay { day: long_ago, sent: 0 }),
             sms_cap: config.sms_daily_cap,
         }
@@ -78,6 +80,14 @@ impl Rates {
         self.claims.check_key(&self.hashed(mailbox.as_str().as_bytes())).is_ok()
     }
 
+    /// One batch of blind tokens for a device of this account.
+    ///
+    /// # Errors
+    /// [`Error::TooManyRequests`] past `token_batches_per_day`.
+    pub fn token_batch(&self, account: &Phone) -> Result<(), Error> {
+        self.once(&self.batches, account.as_str().as_bytes())
+    }
+
     /// One text message out of the day's.
     ///
     /// # Errors
@@ -97,7 +107,7 @@ impl Rates {
 
     /// Forgets keys that have all of their quota back.
     pub fn sweep(&self) {
-        for limiter in [&self.sign_ins, &self.links, &self.claims] {
+        for limiter in [&self.sign_ins, &self.links, &self.claims, &self.batches] {
             limiter.retain_recent();
             limiter.shrink_to_fit();
         }
@@ -125,6 +135,13 @@ impl Rates {
         key.copy_from_slice(&mac.finalize().into_bytes()[..16]);
         key
     }
+}
+
+/// So many at once, and the next ones over the day.
+fn per_day(number: NonZeroU32) -> Quota {
+    const DAY: Duration = Duration::from_secs(86_400);
+    Quota::with_period(DAY / number.get())
+        .map_or(Quota::per_hour(number), |quota| quota.allow_burst(number))
 }
 
 fn at_least_one(number: u32) -> NonZeroU32 {

@@ -32,7 +32,8 @@ pub async fn directory(State(app): State<App>) -> Result<Response, Error> {
 /// Issue the day's blind tokens.
 ///
 /// Each device gets one batch a day (UTC), of the size that `limits.tokens` says, and one more when it
-/// has begun anew. The same batch again gets the same answer.
+/// has begun anew; each account so many as the server's settings allow. The same batch again gets the
+/// same answer.
 #[utoipa::path(
     post, path = "/v1/tokens", tag = "account", request_body = IssueTokens,
     responses((status = 200, body = IssuedTokens)),
@@ -48,6 +49,8 @@ pub async fn issue(
         let why = "A batch has exactly as many tokens as the server's limits say.";
         return Err(Error::field("token_request", why));
     }
-    let response = app.issuers.issue(signed_in.device.row, request).await?;
+    let device = &signed_in.device;
+    let allowed = || app.rates.token_batch(&device.phone);
+    let response = app.issuers.issue(device.row, request, allowed).await?;
     Ok(Json(IssuedTokens { token_response: Blob(response.to_bytes()) }))
 }

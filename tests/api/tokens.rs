@@ -2,6 +2,7 @@ use crate::db::world::count;
 use crate::support::{
     app::{Answer, TestApp},
     databases::{on_both_engines, rng},
+    linking::linked,
     member::{Member, deliver, letter, now},
     mint::Mint,
 };
@@ -80,6 +81,21 @@ on_both_engines! {
         let third = batch(&app, clock.now(), 5, 3).await;
         assert_eq!(tokens(&third, &ask(&mut member, &third).await).len(), 5);
         assert_eq!(ask(&mut member, &first).await.body, answer.body);
+    }
+
+    async fn an_account_gets_so_many_batches_a_day_and_no_more(db) {
+        let settings = [("tokens_per_day", "5"), ("token_batches_per_day", "1")];
+        let app = TestApp::start(&db.url, &settings).await;
+        let mut member = Member::signed_up(&app, PHONE).await;
+        let mut other = linked(&mut member, &[], 2, 1).await;
+        let first = batch(&app, now(), 5, 1).await;
+        assert_eq!(tokens(&first, &ask(&mut member, &first).await).len(), 5);
+        let second = batch(&app, now(), 5, 2).await;
+        let refused = ask(&mut other, &second).await;
+        assert_eq!(refused.refused(), (429, "/problems/too-many-requests".to_owned()));
+        assert_eq!(tokens(&first, &ask(&mut member, &first).await).len(), 5);
+        let mut stranger = Member::signed_up(&app, "+4915112345679").await;
+        assert_eq!(tokens(&second, &ask(&mut stranger, &second).await).len(), 5);
     }
 
     async fn only_a_whole_batch_in_a_session_is_answered(db) {
