@@ -28,6 +28,7 @@ install_debian() {
   command -v apt-get >/dev/null || return 1
   local root=()
   [ "$(id -u)" = 0 ] || root=(sudo -n)
+  "${root[@]}" apt-get update -q
   DEBIAN_FRONTEND=noninteractive "${root[@]}" apt-get install -y -q --no-install-recommends \
     rustc-web cargo-web rust-web-src lld-19
 }
