@@ -1,4 +1,5 @@
-// axe finds nothing serious on any screen, at phone and desktop width, light and dark.
+// axe finds nothing serious on any screen, and nothing is cut off at the side: at phone and desktop
+// width, light and dark.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -16,6 +17,14 @@ async function serious(page) {
     .map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target).join(', ')}`)
 }
 
+/** In the page: what can be scrolled sideways, so that a part of it is out of sight. */
+function tooWide() {
+  const scrolls = (element) => element === document.documentElement || /auto|scroll/.test(getComputedStyle(element).overflowX)
+  return [...document.querySelectorAll('*')]
+    .filter((element) => element.scrollWidth > element.clientWidth + 1 && scrolls(element))
+    .map(({ localName, className, scrollWidth, clientWidth }) => `${localName}.${className}: ${scrollWidth} px in ${clientWidth}`)
+}
+
 describe('accessibility', () => {
   let server
   before(async () => (server = await Server.start()))
@@ -27,7 +36,8 @@ describe('accessibility', () => {
       const seen = []
       await visitScreens(server, { viewport, colorScheme }, async (page, name) => {
         seen.push(name)
-        found.push(...(await serious(page)).map((what) => `${name}: ${what}`))
+        const faults = [...(await serious(page)), ...(await page.evaluate(tooWide))]
+        found.push(...faults.map((what) => `${name}: ${what}`))
       })
       assert.ok(seen.length >= 15, `only ${seen.length} screens were visited`)
       assert.deepEqual(found, [])
