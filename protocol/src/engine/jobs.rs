@@ -59,6 +59,11 @@ impl Turn<'_> {
         self.tell(Event::LettersWanted { job: id, query });
     }
 
+    /// More is wanted than was asked for: the answer to that is not taken, and it is asked anew.
+    pub(super) fn want_anew(&mut self, job: &Job) {
+        self.memory.jobs.0.retain(|_, asked| !asked.is_like(job));
+    }
+
     /// Whether letters are wanted because the person said so, and not somebody else.
     pub(super) fn is_own_wish(&self, job: JobId) -> bool {
         matches!(self.memory.jobs.0.get(&job), Some(Job::History { .. }))

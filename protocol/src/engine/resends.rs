@@ -182,6 +182,7 @@ impl Turn<'_> {
             let since = before.map_or(since, |before| before.since.min(since));
             let answering = Answering { since, after: None, found: 0 };
             self.records.put(&Answering::key(device), &answering);
+            self.want_anew(&Job::Answer { device: *device });
         } else {
             self.resend_wished(by, wish);
         }

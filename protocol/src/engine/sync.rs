@@ -125,6 +125,7 @@ impl Turn<'_> {
         clearing.letters.extend(deleted.letters);
         clearing.until = clearing.until.max(deleted.until);
         self.records.put(&key, &Clearing { after: None, ..clearing });
+        self.want_anew(&Job::Clear { contact: id });
     }
 
     /// A copy that comes later is not shown.

@@ -65,6 +65,33 @@ fn deletions_follow() {
 }
 
 #[test]
+fn a_deletion_told_while_another_is_looked_for_is_not_forgotten() {
+    let (mut world, phone) = conversation(613);
+    let letters = world.letters(BOB, ALICE);
+    world.people[phone].reads = false;
+    for letter in &letters[1..3] {
+        let (contact, key) = (letter.contact, letter.key.clone());
+        world.step(BOB, Input::DeleteLetter { contact, letter: letter.id, key });
+        world.pass(AN_HOUR);
+    }
+    let wanted = |event: &Event| match event {
+        Event::LettersWanted { job, query: query @ LetterQuery::All { .. } } => {
+            Some((*job, query.clone()))
+        }
+        _ => None,
+    };
+    let asked: Vec<_> = world.people[phone].events.iter().filter_map(wanted).collect();
+    let [(first, _), (second, query)] = &asked[..] else { panic!("{} questions", asked.len()) };
+    // The first question's answer is of a page past the letter that was told of second.
+    let answer = Input::LettersRead { job: *first, letters: Vec::new(), next: None };
+    world.step(phone, answer);
+    let (letters, next) = world.people[phone].read_letters(query);
+    world.step(phone, Input::LettersRead { job: *second, letters, next });
+    assert_eq!(texts(&world, phone, ALICE), ["from Alice 0", "from Bob"]);
+    assert_eq!(world.people[phone].count("clearing"), 0);
+}
+
+#[test]
 fn a_deleted_conversation_goes_everywhere_but_not_what_was_written_since() {
     let (mut world, phone) = conversation(603);
     let contact = world.contact(BOB, ALICE).unwrap().id;

@@ -520,7 +520,7 @@ impl Person {
     }
 
     /// Letters' records as a host reads them: in key order, by page.
-    fn read_letters(&self, query: &LetterQuery) -> (Vec<LetterRecord>, Option<String>) {
+    pub(super) fn read_letters(&self, query: &LetterQuery) -> (Vec<LetterRecord>, Option<String>) {
         let record = |(key, value): (&String, &Vec<u8>)| LetterRecord {
             key: key.clone(),
             value: Blob(value.clone()),
