@@ -16,45 +16,51 @@ use minicbor::{Decode, Encode};
 #[derive(Default, Encode, Decode)]
 #[cbor(map)]
 pub(super) struct TokenKeys {
-    /// The digests of the keys seen here, the newest last. A database that was restored has two for one
-    /// week.
+    /// The keys seen here, the newest last. A database that was restored has two for one week.
     #[n(0)]
-    seen: Vec<Digest>,
+    seen: Vec<Seen>,
     /// What contacts saw and this device has not, until it has looked again.
     #[n(1)]
     doubted: Vec<Doubt>,
     /// A week's key changed here. It does with the epoch of the server's database, and is looked into
     /// once that is known.
-    #[n(3)]
-    #[cbor(default)]
+    #[n(2)]
     changed: bool,
+}
+
+impl TokenKeys {
+    fn has_seen(&self, key: &WeekKey) -> bool {
+        self.seen.iter().any(|seen| seen.key == *key)
+    }
+
+    fn has_seen_week(&self, week: UnixTime) -> bool {
+        self.seen.iter().any(|seen| seen.key.week == week)
+    }
 }
 
 impl Record for TokenKeys {
     const KIND: &'static str = "token-keys";
 }
 
-/// The digest of a week's key.
-#[derive(Clone, Encode, Decode)]
+/// A week's key, by its digest.
+#[derive(Clone, Copy, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
-struct Digest {
+struct WeekKey {
     #[n(0)]
     week: UnixTime,
     #[n(1)]
     digest: Key,
+}
+
+#[derive(Clone, Encode, Decode)]
+#[cbor(map)]
+struct Seen {
+    #[n(0)]
+    key: WeekKey,
     /// The server's epoch when it was last seen here.
-    #[n(2)]
-    #[cbor(default)]
+    #[n(1)]
     epoch: String,
 }
-
-impl PartialEq for Digest {
-    fn eq(&self, other: &Self) -> bool {
-        (self.week, self.digest) == (other.week, other.digest)
-    }
-}
-
-impl Eq for Digest {}
 
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
@@ -62,7 +68,7 @@ struct Doubt {
     #[n(0)]
     contact: ContactId,
     #[n(1)]
-    told: Digest,
+    told: WeekKey,
 }
 
 /// Weeks after which what was seen, and what was doubted, is forgotten.
@@ -76,37 +82,35 @@ impl Turn<'_> {
     pub(super) fn seen_directory(&self) -> Key {
         let week = KeyWeek::of(self.time()).begins();
         let keys: TokenKeys = self.records.get(&RecordKey::only()).unwrap_or_default();
-        let seen = keys.seen.iter().rev().find(|seen| seen.week == week);
-        seen.map_or(Bytes(NO_DIRECTORY), |seen| seen.digest)
+        let seen = keys.seen.iter().rev().find(|seen| seen.key.week == week);
+        seen.map_or(Bytes(NO_DIRECTORY), |seen| seen.key.digest)
     }
 
     /// The directory was looked at: what contacts saw otherwise before is compared.
     pub(super) fn learn_issuer_keys(&mut self, weeks: &[(KeyWeek, Key)]) {
         let mut keys: TokenKeys = self.records.get(&RecordKey::only()).unwrap_or_default();
         let since = self.time().plus(-KEPT);
-        let known = keys.seen.clone();
+        let known: Vec<WeekKey> = keys.seen.iter().map(|seen| seen.key).collect();
         for (week, key) in weeks {
-            let (begins, digest) = (week.begins(), directory_digest(*week, key));
-            let digest = Digest { week: begins, digest, epoch: self.epoch() };
-            let of_week = known.iter().any(|seen| seen.week == digest.week);
-            keys.changed |= of_week && !known.contains(&digest);
-            keys.seen.retain(|seen| *seen != digest && seen.week > since);
-            keys.seen.push(digest);
+            let key = WeekKey { week: week.begins(), digest: directory_digest(*week, key) };
+            let of_week = known.iter().any(|known| known.week == key.week);
+            keys.changed |= of_week && !known.contains(&key);
+            keys.seen.retain(|seen| seen.key != key && seen.key.week > since);
+            keys.seen.push(Seen { key, epoch: self.epoch() });
         }
         let mut doubted = std::mem::take(&mut keys.doubted);
         // The key of a week that is over is not told any more.
         let oldest = weeks.iter().map(|(week, _)| week.begins()).min();
         doubted.retain(|doubt| {
-            let seen = keys.seen.iter().any(|seen| seen.week == doubt.told.week);
+            let seen = keys.has_seen_week(doubt.told.week);
             seen || oldest.is_none_or(|oldest| doubt.told.week >= oldest)
         });
         let mut differ = Vec::new();
         for doubt in doubted.into_iter().filter(|doubt| doubt.told.week > since) {
-            let mut same_week = keys.seen.iter().filter(|seen| seen.week == doubt.told.week);
-            match same_week.clone().count() {
-                0 => keys.doubted.push(doubt),
-                _ if same_week.any(|seen| seen.digest == doubt.told.digest) => {}
-                _ => differ.push(doubt.contact),
+            if !keys.has_seen_week(doubt.told.week) {
+                keys.doubted.push(doubt);
+            } else if !keys.has_seen(&doubt.told) {
+                differ.push(doubt.contact);
             }
         }
         self.records.put(&RecordKey::only(), &keys);
@@ -132,10 +136,10 @@ impl Turn<'_> {
         let mut weeks: Vec<UnixTime> = Vec::new();
         let mut disputed = false;
         for seen in keys.seen.iter_mut().rev() {
-            if weeks.contains(&seen.week) {
+            if weeks.contains(&seen.key.week) {
                 disputed |= seen.epoch == epoch;
             } else {
-                weeks.push(seen.week);
+                weeks.push(seen.key.week);
                 seen.epoch.clone_from(&epoch);
             }
         }
@@ -158,10 +162,10 @@ impl Turn<'_> {
             return;
         }
         let week = KeyWeek::of(payload.created_at).begins();
-        let told = Digest { week, digest: payload.directory_digest, epoch: String::new() };
+        let told = WeekKey { week, digest: payload.directory_digest };
         let mut keys: TokenKeys = self.records.get(&RecordKey::only()).unwrap_or_default();
         let doubt = Doubt { contact, told };
-        let known = keys.seen.contains(&doubt.told) || keys.doubted.contains(&doubt);
+        let known = keys.has_seen(&told) || keys.doubted.contains(&doubt);
         if !known && keys.doubted.len() < DOUBTS {
             keys.doubted.push(doubt);
             self.records.put(&RecordKey::only(), &keys);

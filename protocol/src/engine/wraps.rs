@@ -232,34 +232,36 @@ impl Turn<'_> {
     /// it serves otherwise is dropped.
     pub(super) fn settle_told_keys(&mut self, served: &Devices) {
         for (place, ToldKeys { keys, .. }) in self.records.list::<ToldKeys>(&[]) {
-            let Some(account) = self.account() else { return };
-            if keys.list.version > served.device_list.version {
-                continue;
-            }
-            self.records.delete(&RecordKey::<ToldKeys>::of(&[&place]));
-            let signer = keys.identity.as_ref().unwrap_or(&account.identity);
-            let before = keys.messaging.key_version < served.messaging_key.key_version;
-            let messaging = MessagingSecret::of_shared(keys.messaging, signer, &account.phone);
-            if hash(&keys.list) == hash(&served.device_list) {
-                if messaging.signed() != served.messaging_key {
-                    continue;
+            if keys.list.version <= served.device_list.version {
+                self.records.delete(&RecordKey::<ToldKeys>::of(&[&place]));
+                if self.take_told_keys(keys, served).is_some() {
+                    self.read_inbox_again();
                 }
-                self.drop_other_secret(&messaging);
-                match keys.identity {
-                    Some(identity) if identity.public() == served.identity_key => {
-                        self.sibling_replaced_identity(identity, &messaging, &keys.list);
-                    }
-                    Some(_) => continue,
-                    None => self.take_messaging_secret(&messaging),
-                }
-            } else if before && keys.identity.is_none() {
-                // Of a list in between: letters of its time are sealed to it.
-                self.take_messaging_secret(&messaging);
-            } else {
-                continue;
             }
-            self.read_inbox_again();
         }
+    }
+
+    fn take_told_keys(&mut self, keys: AccountKeys, served: &Devices) -> Option<()> {
+        let account = self.account()?;
+        let AccountKeys { identity, messaging, list, .. } = keys;
+        let signer = identity.as_ref().unwrap_or(&account.identity);
+        let messaging = MessagingSecret::of_shared(messaging, signer, &account.phone);
+        if hash(&list) != hash(&served.device_list) {
+            // Of a list in between: letters of its time are sealed to it.
+            let before = messaging.key_version < served.messaging_key.key_version;
+            return (before && identity.is_none()).then(|| self.take_messaging_secret(&messaging));
+        }
+        let served_now =
+            identity.as_ref().is_none_or(|identity| identity.public() == served.identity_key);
+        if messaging.signed() != served.messaging_key || !served_now {
+            return None;
+        }
+        self.drop_other_secret(&messaging);
+        match identity {
+            Some(identity) => self.sibling_replaced_identity(identity, &messaging, &list),
+            None => self.take_messaging_secret(&messaging),
+        }
+        Some(())
     }
 
     /// Somebody told another secret of this version before, which is not the one that counts.
