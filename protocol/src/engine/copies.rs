@@ -66,7 +66,8 @@ impl Turn<'_> {
             self.records.put(&seen_key, &Seen { message_id: None, expires_at, unread });
         }
         let unread = contact.unread.saturating_add(u32::from(unread));
-        self.put_contact(id, &Contact { unread, hidden: false, ..contact });
+        let standing = standing_after(&contact, copy.outgoing);
+        self.put_contact(id, &Contact { standing, unread, hidden: false, ..contact });
         self.show_letter(&letter);
         if letter.outgoing {
             self.remember_sent(&letter, None);
@@ -78,13 +79,21 @@ impl Turn<'_> {
     /// Somebody whom only the sibling knows becomes a contact here.
     fn contact_of_copy(&mut self, copy: &LetterNote) -> (ContactId, Contact) {
         self.contact_by_phone(&copy.contact).unwrap_or_else(|| {
-            let standing = if copy.outgoing { Standing::Accepted } else { Standing::Request };
-            let contact = Contact::new(copy.contact.clone(), copy.identity, standing);
+            let contact = Contact::new(copy.contact.clone(), copy.identity, Standing::Request);
             let contact = Contact { hidden: true, ..contact };
             let id = ContactId::random(&mut self.rng);
             self.put_contact(id, &contact);
             (id, contact)
         })
+    }
+}
+
+/// Whoever writes to somebody accepts them, on whichever device: word of that may come later than the
+/// letter.
+fn standing_after(contact: &Contact, outgoing: bool) -> Standing {
+    match contact.standing {
+        Standing::Request if outgoing => Standing::Accepted,
+        standing => standing,
     }
 }
 

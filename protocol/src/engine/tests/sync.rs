@@ -3,6 +3,8 @@
 use super::world::*;
 use crate::engine::contacts::contacts;
 use crate::engine::*;
+use crate::notes::{ContactNote, LetterNote, Note, NotedStanding, Progress};
+use crate::types::{Blob, Bytes};
 
 /// Bob with two devices, Alice with one; some letters both ways.
 fn conversation(seed: u64) -> (World, usize) {
@@ -62,6 +64,35 @@ fn deletions_follow() {
     assert_eq!(world.people[phone].count("clearing"), 0);
     let deleted = world.server.account_log.iter().filter(|l| l.starts_with("DELETE /v1/inbox/"));
     assert_eq!(deleted.count(), 1, "once, from the mailbox");
+}
+
+#[test]
+fn whom_another_device_wrote_to_is_no_stranger() {
+    let mut world = World::new(2, 614);
+    let phone = world.graft(BOB, "Phone");
+    world.write(ALICE, BOB, "hello");
+    world.step(BOB, Input::SetReceipts { on: true });
+    world.pass(AN_HOUR);
+    assert_eq!(world.contact(phone, ALICE).unwrap().standing, Standing::Request);
+    let known = contacts(&world.people[BOB].engine.records);
+    let of = |who: usize| known.iter().find(|(_, c)| c.phone == world.people[who].phone).unwrap();
+    let ((own, _), (_, alice)) = (of(BOB), of(ALICE));
+    let copy = LetterNote {
+        contact: alice.phone.clone(),
+        identity: alice.identity,
+        id: Bytes([7; 16]),
+        outgoing: true,
+        at: world.now,
+        sealed_at: world.now,
+        kind: crate::content::KIND_TEXT,
+        body: Blob(b"an answer".to_vec()),
+        read: true,
+        progress: Progress::Sent,
+    };
+    world.say(BOB, *own, &Note::Letter(copy));
+    world.pass(AN_HOUR);
+    assert_eq!(texts(&world, phone, ALICE), ["hello", "an answer"]);
+    assert_eq!(world.contact(phone, ALICE).unwrap().standing, Standing::Accepted);
 }
 
 #[test]
@@ -159,7 +190,6 @@ fn a_contact_that_was_found_and_its_verified_mark_follow() {
 
 #[test]
 fn a_sibling_that_takes_another_key_does_not_speak_for_who_compared_the_first() {
-    use crate::notes::{ContactNote, Note, NotedStanding};
     let mut world = World::new(3, 617);
     let phone = world.graft(BOB, "Phone");
     let contact = world.find(BOB, CAROL);
