@@ -54,7 +54,7 @@ export function conversation(database) {
     await bert.page.waitForFunction(() => !document.title.startsWith('('))
     await bert.send('Hello Anna!')
     await anna.letter('Hello Anna!').waitFor()
-    assert.deepEqual(await anna.texts(), ['Hello Bert, this is Anna.', 'Hello Anna!'])
+    await anna.shows(['Hello Bert, this is Anna.', 'Hello Anna!'])
   })
 
   test('letters written while the other is away arrive when they are back', async () => {
@@ -123,13 +123,15 @@ export function conversation(database) {
     await cara.sent('Survives the tab')
     await bert.open('Survives the tab')
     await bert.letter('Survives the tab').waitFor()
-    assert.deepEqual(await bert.texts(), ['Cara here', 'Survives the tab'])
+    await bert.shows(['Cara here', 'Survives the tab'])
     await cara.leave()
   })
 
   test('every letter is there exactly once, on both sides', async () => {
     await bert.open('And I still reach you')
-    await anna.page.waitForFunction((n) => document.querySelectorAll('[data-testid=text]').length === n, 11)
+    for (const { page } of [anna, bert]) {
+      await page.waitForFunction((n) => document.querySelectorAll('[data-testid=text]').length === n, 11)
+    }
     const [hers, his] = [await anna.texts(), await bert.texts()]
     assert.equal(new Set(hers).size, 11)
     assert.deepEqual([...hers].sort(), [...his].sort())

@@ -74,9 +74,9 @@ describe('every day', () => {
     await anna.unlock()
     await anna.page.getByTestId('conversation').filter({ hasText: 'Bertram' }).waitFor()
     await anna.letter('Keep this one').waitFor()
-    assert.deepEqual(await anna.texts(), ['Keep this one'])
+    await anna.shows(['Keep this one'])
     await bert.open('Delete this one')
-    assert.deepEqual(await bert.texts(), ['Keep this one', 'Delete this one'], 'the other side keeps its copy')
+    await bert.shows(['Keep this one', 'Delete this one'])
   })
 
   test('a letter that the server cannot place is failed, and goes out when tried again', async () => {
@@ -109,7 +109,7 @@ describe('every day', () => {
     await anna.send('Can you see this?')
     await bert.open('Can you see this?')
     await bert.letter('Can you see this?').waitFor()
-    assert.deepEqual(await bert.texts(), ['Keep this one', 'Delete this one', 'At the second try', 'Can you see this?'])
+    await bert.shows(['Keep this one', 'Delete this one', 'At the second try', 'Can you see this?'])
   })
 
   test('a deleted conversation stays away until its other side writes again', async () => {
@@ -124,7 +124,7 @@ describe('every day', () => {
     await anna.send('Me again')
     await bert.open('Me again')
     await bert.letter('Me again').waitFor()
-    assert.deepEqual(await bert.texts(), ['Me again'])
+    await bert.shows(['Me again'])
   })
 
   test('earlier letters come as one scrolls up, in order', async () => {
@@ -142,6 +142,6 @@ describe('every day', () => {
         await cara.page.waitForFunction((n) => document.querySelectorAll('[data-testid=text]').length > n, shown)
       }
     }
-    assert.deepEqual(await cara.texts(), ['No mouse was moved', 'Anna wrote before me', ...all])
+    await cara.shows(['No mouse was moved', 'Anna wrote before me', ...all])
   })
 })

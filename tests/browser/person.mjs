@@ -1,4 +1,5 @@
 // A person: a real Chromium with a profile and a virtual authenticator of its own.
+import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -146,10 +147,11 @@ export class Person {
 
   /** The browser clears what it stores for the page, its session too. The passkey stays. */
   async empty() {
+    // What the page was just writing would fail, and the page say so.
+    await this.page.goto('about:blank')
     await this.context.clearCookies()
     await this.keys.send('Storage.clearDataForOrigin', { origin: this.server.origin, storageTypes: 'all' })
     await this.page.goto(`${this.server.origin}/#/`)
-    await this.page.reload()
     await this.page.getByRole('link', { name: 'I have one already' }).click()
     await this.page.getByRole('button', { name: 'Use my passkey' }).click()
     await this.page.getByRole('heading', { name: 'This browser is not a device yet' }).waitFor()
@@ -222,6 +224,18 @@ export class Person {
   /** The texts of the open conversation, oldest first. */
   texts(page = this.page) {
     return page.getByTestId('text').allTextContents()
+  }
+
+  /** Waits until the open conversation shows these texts and no others, oldest first. */
+  async shows(expected, page = this.page) {
+    const matches = (expected) => {
+      const shown = [...document.querySelectorAll('[data-testid=text]')].map((text) => text.textContent)
+      return JSON.stringify(shown) === JSON.stringify(expected)
+    }
+    await page.waitForFunction(matches, expected).catch(async (error) => {
+      assert.deepEqual(await this.texts(page), expected)
+      throw error
+    })
   }
 
   async leave() {
