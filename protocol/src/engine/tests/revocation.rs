@@ -54,6 +54,19 @@ fn revoke(world: &mut World, by: usize, who: usize, lost: bool) {
     world.pass(10 * MINUTE);
 }
 
+/// Bob's phone is lost. The server takes its revocation, and the browser, which has no answer yet, may
+/// ask for another touch of this request.
+fn lose_the_answer(world: &mut World) -> Request {
+    let device = id(world, PHONE);
+    world.step(BOB, Input::RevokeDevice { device, lost: true });
+    while !world.people[BOB].queue.iter().any(|request| request.touch) {
+        assert!(world.carry(BOB), "the request is made");
+    }
+    let request = world.people[BOB].queue.pop_back().unwrap();
+    assert_eq!(world.reach_server(BOB, &request).0, 204);
+    request
+}
+
 #[test]
 fn a_revoked_device_opens_nothing_later() {
     for (seed, lost) in [(1_101, false), (1_102, true)] {
@@ -171,14 +184,7 @@ fn a_revocation_waits_for_what_is_under_way() {
 fn a_touch_that_is_declined_when_asked_for_again_loses_no_identity() {
     let mut world = with_siblings(1_122);
     let before = keys(&world, BOB).identity_fingerprint;
-    let device = id(&world, PHONE);
-    world.step(BOB, Input::RevokeDevice { device, lost: true });
-    while !world.people[BOB].queue.iter().any(|request| request.touch) {
-        assert!(world.carry(BOB), "the request is made");
-    }
-    // The server takes it, and its answer is lost.
-    let request = world.people[BOB].queue.pop_back().unwrap();
-    assert_eq!(world.reach_server(BOB, &request).0, 204);
+    let request = lose_the_answer(&mut world);
     world.people[BOB].touches = false;
     world.step(BOB, Input::NoAnswer { request: request.id });
     world.pass(30 * MINUTE);
@@ -197,14 +203,7 @@ fn a_touch_that_is_declined_when_asked_for_again_loses_no_identity() {
 fn a_touch_still_asked_for_once_the_server_serves_the_change_comes_to_nothing() {
     let mut world = with_siblings(1_125);
     let before = keys(&world, BOB).identity_fingerprint;
-    let device = id(&world, PHONE);
-    world.step(BOB, Input::RevokeDevice { device, lost: true });
-    while !world.people[BOB].queue.iter().any(|request| request.touch) {
-        assert!(world.carry(BOB), "the request is made");
-    }
-    // The server takes it; the browser lost the answer and asks for another touch.
-    let request = world.people[BOB].queue.pop_back().unwrap();
-    assert_eq!(world.reach_server(BOB, &request).0, 204);
+    let request = lose_the_answer(&mut world);
     world.account_changed(BOB);
     world.settle();
     assert_ne!(keys(&world, BOB).identity_fingerprint, before);
