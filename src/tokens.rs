@@ -108,12 +108,13 @@ impl Issuers {
             Issuance::Repeated => {}
         }
         let response = self.evaluate(request, known, now).await?;
-        match known {
-            Issuance::Repeated => Ok(response),
-            _ if self.db.note_issuance(device, batch, now).await? == Issuance::Used => {
-                Err(Error::TokensIssued)
-            }
-            _ => Ok(response),
+        if known == Issuance::Repeated {
+            return Ok(response);
+        }
+        match self.db.note_issuance(device, batch, now).await? {
+            Some(Issuance::Used) => Err(Error::TokensIssued),
+            Some(Issuance::Open | Issuance::Repeated) => Ok(response),
+            None => Err(Error::SignInRequired),
         }
     }
 

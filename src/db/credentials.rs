@@ -1,9 +1,9 @@
 //! A device's passkey: found at sign-in, kept current.
 
 use super::{
-    Db, Error,
+    Db, Error, Tx,
     columns::{Raw, Stamp},
-    read, write,
+    read, within, write,
 };
 use letterbox_protocol::types::{Bytes, DeviceId, Key, Phone, UnixTime};
 use serde::{Deserialize, Serialize};
@@ -163,5 +163,23 @@ impl Db {
                 .execute(pool).await?;
         });
         Ok(())
+    }
+}
+
+impl Tx {
+    /// The owner of an active device, before something is written for it; none once it was revoked. On
+    /// PostgreSQL the account's list stays as it is until the transaction ends, as it does for a send,
+    /// and is locked before anything else of the account: nothing is written for a device that is being
+    /// revoked, and no two changes wait for each other.
+    pub(super) async fn hold(&mut self, device: CredentialRow) -> Result<Option<UserRow>, Error> {
+        const SELECT: &str = "SELECT user_id FROM webauthn_credentials WHERE id = $1 AND is_active";
+        if let Self::Postgres(tx) = self {
+            const LOCK: &str = "SELECT id FROM users WHERE id = \
+                 (SELECT user_id FROM webauthn_credentials WHERE id = $1) FOR SHARE";
+            sqlx::query(LOCK).bind(device.0).execute(&mut **tx).await?;
+        }
+        Ok(within!(self, c => {
+            sqlx::query_scalar(SELECT).bind(device.0).fetch_optional(c).await?
+        }))
     }
 }

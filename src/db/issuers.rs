@@ -145,25 +145,32 @@ impl Db {
         })
     }
 
-    /// Notes that a device has its tokens of today. Of two batches at once, one is noted.
+    /// Notes that a device has its tokens of today. Of two batches at once, one is noted. None once the
+    /// device was revoked.
     ///
     /// # Errors
-    /// The database is out of reach, or the device is gone.
+    /// The database is out of reach.
     pub async fn note_issuance(
         &self,
         device: CredentialRow,
         batch: Bytes<32>,
         now: UnixTime,
-    ) -> Result<Issuance, Error> {
+    ) -> Result<Option<Issuance>, Error> {
         const INSERT: &str = "INSERT INTO token_issuance (webauthn_credential_id, day, batch_digest) \
              VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
         let mut tx = self.begin().await?;
+        if tx.hold(device).await?.is_none() {
+            return Ok(None);
+        }
         let noted = within!(&mut tx, c => {
             sqlx::query(INSERT).bind(device.0).bind(Stamp(now.day())).bind(Raw(batch))
                 .execute(c).await?.rows_affected()
         });
         tx.commit().await?;
-        if noted == 1 { Ok(Issuance::Open) } else { self.issuance(device, batch, now).await }
+        Ok(Some(match noted {
+            1 => Issuance::Open,
+            _ => self.issuance(device, batch, now).await?,
+        }))
     }
 }
 

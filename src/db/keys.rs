@@ -86,7 +86,8 @@ impl Db {
         {
             return Ok(Publish::Stale);
         }
-        if tx.identity_of(device).await? != Some(*identity) {
+        let Some(user) = tx.hold(device).await? else { return Ok(Publish::Stale) };
+        if tx.identity_of(user).await? != *identity {
             return Ok(Publish::Stale);
         }
         if let Some(prekey) = &renewal.signed_prekey
@@ -115,6 +116,9 @@ impl Db {
             return Ok(if prekeys.is_empty() { AddPrekeys::Added } else { AddPrekeys::Stale });
         };
         let mut tx = self.begin().await?;
+        if tx.hold(device).await?.is_none() {
+            return Ok(AddPrekeys::Stale);
+        }
         let raised = within!(&mut tx, c => {
             sqlx::query(RAISE).bind(device.0).bind(i64::from(first.key_id)).bind(i64::from(last.key_id))
                 .execute(c).await?.rows_affected()
@@ -183,22 +187,19 @@ fn status(row: StatusColumns, now: UnixTime) -> Result<KeyStatus, Error> {
 }
 
 impl Tx {
-    /// The identity key of a device's owner, which on PostgreSQL stays until the transaction ends.
-    /// None once the device was revoked.
-    async fn identity_of(&mut self, device: CredentialRow) -> Result<Option<Key>, Error> {
-        const SELECT: &str = "SELECT identity_key FROM identity_keys WHERE user_id = \
-             (SELECT user_id FROM webauthn_credentials WHERE id = $1 AND is_active)";
-        const LOCKING: &str = "SELECT identity_key FROM identity_keys WHERE user_id = \
-             (SELECT user_id FROM webauthn_credentials WHERE id = $1 AND is_active) FOR SHARE";
-        let key: Option<Raw<32>> = match self {
+    /// A person's identity key, which on PostgreSQL stays until the transaction ends.
+    async fn identity_of(&mut self, user: UserRow) -> Result<Key, Error> {
+        const SELECT: &str = "SELECT identity_key FROM identity_keys WHERE user_id = $1";
+        const LOCKING: &str = "SELECT identity_key FROM identity_keys WHERE user_id = $1 FOR SHARE";
+        let key: Raw<32> = match self {
             Self::Sqlite(tx) => {
-                sqlx::query_scalar(SELECT).bind(device.0).fetch_optional(&mut **tx).await?
+                sqlx::query_scalar(SELECT).bind(user.0).fetch_one(&mut **tx).await?
             }
             Self::Postgres(tx) => {
-                sqlx::query_scalar(LOCKING).bind(device.0).fetch_optional(&mut **tx).await?
+                sqlx::query_scalar(LOCKING).bind(user.0).fetch_one(&mut **tx).await?
             }
         };
-        Ok(key.map(|key| key.0))
+        Ok(key.0)
     }
 
     /// Compare-and-swap: false unless the version is the last one + 1.

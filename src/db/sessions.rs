@@ -35,6 +35,12 @@ impl Sessions {
     pub fn new(db: Db, clock: Clock) -> Self {
         Self { db, clock }
     }
+
+    /// Writes a record, unless it is of a device that was revoked.
+    async fn write(&self, statement: &'static str, record: &Record) -> session_store::Result<()> {
+        let stored = Stored::of(record, self.clock.now())?;
+        self.db.write_session(statement, stored).await.map_err(backend)
+    }
 }
 
 impl fmt::Debug for Sessions {
@@ -87,24 +93,14 @@ impl SessionStore for Sessions {
         // 128 random bits do not collide; if they did, the primary key refuses the second.
         const INSERT: &str = "INSERT INTO sessions (id, webauthn_credential_id, data, expiry_date) \
              VALUES ($1, $2, $3, $4)";
-        let stored = Stored::of(record, self.clock.now())?;
-        write!(&self.db, pool => {
-            sqlx::query(INSERT).bind(stored.id).bind(stored.credential).bind(stored.data)
-                .bind(stored.expiry_date).execute(pool).await.map_err(backend)?;
-        });
-        Ok(())
+        self.write(INSERT, record).await
     }
 
     /// A session that was ended meanwhile (signed out, its device revoked) stays ended.
     async fn save(&self, record: &Record) -> session_store::Result<()> {
         const UPDATE: &str = "UPDATE sessions SET webauthn_credential_id = $2, data = $3, expiry_date = $4 \
              WHERE id = $1";
-        let stored = Stored::of(record, self.clock.now())?;
-        write!(&self.db, pool => {
-            sqlx::query(UPDATE).bind(stored.id).bind(stored.credential).bind(stored.data)
-                .bind(stored.expiry_date).execute(pool).await.map_err(backend)?;
-        });
-        Ok(())
+        self.write(UPDATE, record).await
     }
 
     async fn load(&self, id: &SessionId) -> session_store::Result<Option<Record>> {
@@ -138,6 +134,20 @@ impl SessionColumns {
 }
 
 impl Db {
+    async fn write_session(&self, statement: &'static str, stored: Stored) -> Result<(), Error> {
+        let mut tx = self.begin().await?;
+        if let Some(device) = stored.credential
+            && tx.hold(device).await?.is_none()
+        {
+            return Ok(());
+        }
+        within!(&mut tx, c => {
+            sqlx::query(statement).bind(stored.id).bind(stored.credential).bind(stored.data)
+                .bind(stored.expiry_date).execute(c).await?;
+        });
+        tx.commit().await
+    }
+
     /// Takes a value out of a session's record, in one transaction: of requests that race for it,
     /// one gets it. None where there is no such session or value.
     ///
@@ -193,6 +203,6 @@ pub(super) fn hashed(id: &SessionId) -> Raw<32> {
     Raw(Bytes(Sha256::digest(id.0.to_be_bytes()).into()))
 }
 
-fn backend(error: sqlx::Error) -> session_store::Error {
-    session_store::Error::Backend(Error::from(error).to_string())
+fn backend(error: impl Into<Error>) -> session_store::Error {
+    session_store::Error::Backend(error.into().to_string())
 }

@@ -136,7 +136,10 @@ impl Tx {
         rng: &mut impl CryptoRng,
     ) -> Result<Wrap, Error> {
         const SWAP: &str = "UPDATE webauthn_credentials SET key_rotation_counter = $2, \
-             key_rotation_digest = $3 WHERE id = $1 AND is_active AND key_rotation_counter = $2 - 1";
+             key_rotation_digest = $3 WHERE id = $1 AND key_rotation_counter = $2 - 1";
+        if self.hold(device).await?.is_none() {
+            return Ok(Wrap::Stale);
+        }
         let siblings = self.siblings(device, user).await?;
         let swapped = within!(self, c => {
             sqlx::query(SWAP).bind(device.0).bind(wraps.counter).bind(Raw(wraps.digest))
@@ -161,9 +164,7 @@ impl Tx {
         Ok(Wrap::Done(rows.into_iter().map(CredentialRow).collect()))
     }
 
-    /// The active siblings of a device. On PostgreSQL the account's list stays as it is until the
-    /// transaction ends, as it does for a send, and is locked before anything else of the account:
-    /// nothing is written for a device that is being revoked, and no two changes wait for each other.
+    /// The active siblings of a device.
     async fn siblings(
         &mut self,
         device: CredentialRow,
@@ -171,10 +172,6 @@ impl Tx {
     ) -> Result<Vec<Sibling>, Error> {
         const SELECT: &str = "SELECT id, device_id FROM webauthn_credentials \
              WHERE user_id = $1 AND id <> $2 AND is_active";
-        if let Self::Postgres(tx) = self {
-            const LOCK: &str = "SELECT id FROM users WHERE id = $1 FOR SHARE";
-            sqlx::query(LOCK).bind(user.0).execute(&mut **tx).await?;
-        }
         Ok(within!(self, c => {
             sqlx::query_as(SELECT).bind(user.0).bind(device.0).fetch_all(c).await?
         }))

@@ -4,15 +4,18 @@ use super::world::*;
 use crate::support::databases::{TestDb, on_both_engines, rng};
 use letterbox::clock::Clock;
 use letterbox::db::{
-    CREDENTIAL_KEY, CredentialRow, LetterStore, Limits, Publish, Revocation, Rotate, SealedSend,
-    Sessions, Wrap,
+    AddPrekeys, CREDENTIAL_KEY, CredentialRow, LetterStore, Limits, Publish, Revocation, Rotate,
+    SealedSend, Sessions, Wrap,
 };
 use letterbox_protocol::{
     types::{Bytes, DAY, UnixTime},
     wire::{AckStatus, InboxAck, KeyRenewal, ReplaceIdentity, ResignedPrekey},
 };
 use rand::rngs::StdRng;
-use tower_sessions::{SessionStore as _, session::Record};
+use tower_sessions::{
+    SessionStore as _,
+    session::{Id as SessionId, Record},
+};
 
 /// The tables in which nothing of a revoked device may be left.
 const OF_A_DEVICE: [&str; 7] = [
@@ -54,6 +57,14 @@ async fn other_identity(
     }
 }
 
+fn session_of(device: CredentialRow) -> Record {
+    Record {
+        id: SessionId(i128::from(device.0)),
+        data: [(CREDENTIAL_KEY.to_owned(), serde_json::json!(device))].into(),
+        expiry_date: time::OffsetDateTime::from_unix_timestamp(NOW.plus(DAY).0).unwrap(),
+    }
+}
+
 on_both_engines! {
     async fn a_revoked_device_leaves_nothing_but_its_inactive_row(db) {
         let rng = &mut rng();
@@ -79,13 +90,7 @@ on_both_engines! {
         db.add_one_time_prekeys(gone.0, &one_time_prekeys(1, 5, rng), NOW).await.unwrap();
         let sessions = Sessions::new(db.db.clone(), Clock::manual(NOW));
         for device in [gone.0, bob.devices[0].0] {
-            let mut record = Record {
-                id: Default::default(),
-                data: [(CREDENTIAL_KEY.to_owned(), serde_json::json!(device))].into(),
-                expiry_date: time::OffsetDateTime::from_unix_timestamp(NOW.plus(DAY).0).unwrap(),
-            };
-            record.id.0 = i128::from(device.0);
-            sessions.create(&mut record).await.unwrap();
+            sessions.create(&mut session_of(device)).await.unwrap();
         }
         run(&db, format!("INSERT INTO token_issuance (webauthn_credential_id, day, batch_digest) VALUES ({}, {}, {})",
             gone.0.0, time(&db, NOW), if db.url.starts_with("sqlite") { "zeroblob(32)" } else { "decode(repeat('00', 32), 'hex')" })).await;
@@ -241,6 +246,38 @@ on_both_engines! {
                 }
                 both => panic!("{both:?}"),
             }
+        }
+    }
+
+    /// What a device asked for just before it was revoked is done before that, or not at all.
+    async fn nothing_is_left_by_what_a_device_did_while_it_was_revoked(db) {
+        let rng = &mut rng();
+        let sessions = Sessions::new(db.db.clone(), Clock::manual(NOW));
+        for number in 1..=10 {
+            let bob = person(&db, number, 2, rng).await;
+            let gone = bob.devices[1].0;
+            let (identity, keys) = (identity_of(&db, &bob).await, one_time_prekeys(1, 5, rng));
+            let renewal = KeyRenewal { device_list: None, signed_prekey: Some(signed_prekey(2, NOW, rng)) };
+            let (batch, mut begun, mut signed_in) = (Bytes([1; 32]), session_of(gone), session_of(gone));
+            signed_in.id.0 += 1;
+            begun.data.clear();
+            sessions.create(&mut begun).await.unwrap();
+            begun.data = signed_in.data.clone();
+            tokio::join!(
+                async { db.note_issuance(gone, batch, NOW).await.unwrap(); },
+                async { db.add_one_time_prekeys(gone, &keys, NOW).await.unwrap(); },
+                async { db.publish_renewal(gone, &renewal, &identity).await.unwrap(); },
+                revoke(&db, &bob, 1, rng),
+                async { sessions.create(&mut signed_in).await.unwrap(); },
+                async { sessions.save(&begun).await.unwrap(); },
+            );
+            assert_eq!(rows_of(&db, gone).await, [0; 7]);
+            assert_eq!(db.note_issuance(gone, batch, NOW).await.unwrap(), None);
+            assert_eq!(db.add_one_time_prekeys(gone, &keys, NOW).await.unwrap(), AddPrekeys::Stale);
+            assert_eq!(db.publish_renewal(gone, &renewal, &identity).await.unwrap(), Publish::Stale);
+            sessions.create(&mut signed_in).await.unwrap();
+            sessions.save(&begun).await.unwrap();
+            assert_eq!(rows_of(&db, gone).await, [0; 7]);
         }
     }
 
