@@ -17,8 +17,8 @@ use crate::{
     net::ClientAddress,
 };
 use axum::{
-    extract::{Path, State, rejection::PathRejection},
-    http::StatusCode,
+    extract::{FromRequestParts, Path, State},
+    http::{StatusCode, request::Parts},
 };
 use letterbox_protocol::{
     device_list,
@@ -32,9 +32,6 @@ use letterbox_protocol::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tower_sessions::Session;
-
-/// A link's id in the path. Whatever is none names no offer.
-type Id = Result<Path<LinkId>, PathRejection>;
 
 /// Seconds in which a completion can be repeated, at least.
 const COMPLETED: i64 = 600;
@@ -80,10 +77,9 @@ pub async fn offer(
 pub async fn link(
     State(app): State<App>,
     from: ClientAddress,
-    id: Id,
+    Named(id): Named,
 ) -> Result<Json<Link>, Error> {
     app.rates.link(from)?;
-    let Path(id) = id.map_err(|_| Error::LinkEnded)?;
     let link = app.db.link(&id, app.clock.now()).await?;
     link.map(Json).ok_or(Error::LinkEnded)
 }
@@ -97,11 +93,10 @@ pub async fn link(
 pub async fn digits(
     State(app): State<App>,
     from: ClientAddress,
-    id: Id,
+    Named(id): Named,
     Json(body): Json<LinkProof>,
 ) -> Result<StatusCode, Error> {
     app.rates.link(from)?;
-    let Path(id) = id.map_err(|_| Error::LinkEnded)?;
     let noted = app.db.try_digits(&id, &body.proof, app.clock.now()).await?;
     if noted { Ok(NO_CONTENT) } else { Err(Error::LinkEnded) }
 }
@@ -116,10 +111,9 @@ pub async fn digits(
 pub async fn approve(
     State(app): State<App>,
     session: DeviceSession,
-    id: Id,
+    Named(id): Named,
     Touched(body): Touched<ApproveLink>,
 ) -> Result<StatusCode, Error> {
-    let Path(id) = id.map_err(|_| Error::LinkEnded)?;
     let now = app.clock.now();
     let link = app.db.link(&id, now).await?.ok_or(Error::LinkEnded)?;
     if Sha256::digest(&link.offer.0)[..] != body.offer_hash.0 {
@@ -188,11 +182,10 @@ pub async fn complete(
     from: ClientAddress,
     session: Session,
     signed_in: Result<SignedIn, Error>,
-    id: Id,
+    Named(id): Named,
     Json(body): Json<CompleteLink>,
 ) -> Result<(StatusCode, Json<Account>), Error> {
     app.rates.sign_in(from)?;
-    let Path(id) = id.map_err(|_| Error::LinkEnded)?;
     let now = app.clock.now();
     if let Ok(signed_in) = signed_in {
         return completed_before(&session, signed_in, id, now).await;
@@ -251,4 +244,17 @@ async fn begin_session(
 
 fn created(account: Account) -> Result<(StatusCode, Json<Account>), Error> {
     Ok((StatusCode::CREATED, Json(account)))
+}
+
+/// The offer that the path names. Whatever is no id names none.
+#[derive(Debug)]
+pub struct Named(LinkId);
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let named = Path::<LinkId>::from_request_parts(parts, state).await;
+        named.map(|Path(id)| Self(id)).map_err(|_| Error::LinkEnded)
+    }
 }
