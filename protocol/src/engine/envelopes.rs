@@ -10,6 +10,7 @@ use super::opening::Opened;
 use super::outbound::OwnSession;
 use super::own_list::OwnList;
 use super::records::{Record, RecordKey};
+use super::revocation::earlier;
 use super::turn::Turn;
 use crate::account_keys::{ChannelPayload, UnknownPayload};
 use crate::certificate::CertificateError;
@@ -24,7 +25,7 @@ use crate::wire::{InboxEnvelope, SignedDeviceList};
 use minicbor::{Decode, Encode};
 
 /// A session in which somebody writes to this mailbox: `in/<session id>`.
-#[derive(Encode, Decode)]
+#[derive(Clone, Encode, Decode)]
 #[cbor(map)]
 pub(super) struct InSession {
     #[n(0)]
@@ -37,9 +38,14 @@ pub(super) struct InSession {
     #[n(3)]
     #[cbor(default)]
     pub(super) taken: Vec<MessageId>,
-    /// When its device was seen to be revoked: of letters stored later none is taken.
+    /// Since when a revoked device may hold its key, the writer's own or a sibling of this one: of
+    /// letters stored later none is taken.
     #[n(4)]
     pub(super) closed_at: Option<UnixTime>,
+    /// The version of the own list whose devices got its key.
+    #[n(5)]
+    #[cbor(default)]
+    pub(super) made_for: u64,
 }
 
 impl Record for InSession {
@@ -327,8 +333,10 @@ impl Turn<'_> {
         let key = InSession::key(payload.session_id);
         if !self.records.has(&key) {
             let (session, device) = (InboundSession::begin(payload), payload.sender.device_id);
-            let (taken, closed_at) = (Vec::new(), self.closing(contact, &device));
-            self.records.put(&key, &InSession { contact, device, session, taken, closed_at });
+            let (taken, made_for) = (Vec::new(), payload.recipient_list_version);
+            let closed_at = earlier(self.closing(contact, &device), self.held_by_revoked(made_for));
+            let session = InSession { contact, device, session, taken, closed_at, made_for };
+            self.records.put(&key, &session);
             self.limit_sessions(contact, device);
         }
         if let Some(previous) = payload.previous {

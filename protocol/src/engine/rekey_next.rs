@@ -5,6 +5,7 @@ use super::envelopes::InSession;
 use super::interface::{ContactId, Millis};
 use super::live::Acks;
 use super::records::{Record, RecordKey};
+use super::revocation::takes_letter;
 use super::turn::Turn;
 use crate::account_keys::RekeyedSession;
 use crate::content::Content;
@@ -67,22 +68,20 @@ impl Turn<'_> {
         let old_key = InSession::key(next.replaces);
         let Some(old) = self.records.get(&old_key) else { return FirstLetter::Early };
         let another = old.contact != next.contact || old.session.parties().sender != next.offering;
-        if another || old.closed_at.is_some() {
+        if another || !takes_letter(&old, letter.timestamp) {
             return FirstLetter::Unopened;
         }
         let begun = old.session.rekeyed(part.session_id, next.key);
         let Ok((session, content)) = begun.decrypt(part, letter.timestamp) else {
             return FirstLetter::Unopened;
         };
-        let (contact, device) = (old.contact, old.device);
         let taken = vec![letter.message_id];
-        let closed_at = None;
-        let new = InSession { contact, device, session, taken, closed_at };
+        let new = InSession { session, taken, ..old.clone() };
         self.records.put(&InSession::key(part.session_id), &new);
         self.records.delete(&key);
         let closed = old.session.close(letter.timestamp);
         self.records.put(&old_key, &InSession { session: closed, ..old });
-        FirstLetter::TakenUp(contact, content)
+        FirstLetter::TakenUp(old.contact, content)
     }
 
     /// A sibling has answered an offer, and tells the key.

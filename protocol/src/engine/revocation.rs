@@ -10,12 +10,13 @@ use super::envelopes::InSession;
 use super::interface::{ContactId, Event};
 use super::lookup::CachedBundle;
 use super::outbound::OutSession;
+use super::own_list::OwnList;
 use super::records::{Record, RecordKey};
 use super::rotation::{Change, Intent};
 use super::turn::Turn;
 use crate::handshake::Party;
 use crate::keys::{IdentitySecret, sign_prekey};
-use crate::limits::ENVELOPE_AGE;
+use crate::limits::{CLOCK_SKEW, ENVELOPE_AGE};
 use crate::types::{DAY, DeviceId, Key, UnixTime};
 use crate::wire::{Devices, ReplaceIdentity, ResignedPrekey, SignedDeviceList};
 use minicbor::{Decode, Encode};
@@ -70,6 +71,34 @@ impl Turn<'_> {
                 self.records.put(&InSession::key(session_id), &closed);
             }
         }
+    }
+
+    /// A newer own list is in force. Of sessions whose key a device has that it does not name, whoever
+    /// writes in them, only letters from before are taken.
+    pub(super) fn close_sessions_held_by_revoked(&mut self) {
+        for (text, session) in self.records.list::<InSession>(&[]) {
+            let closed_at = earlier(session.closed_at, self.held_by_revoked(session.made_for));
+            if closed_at != session.closed_at
+                && let Ok(session_id) = text.parse()
+            {
+                let closed = InSession { closed_at, ..session };
+                self.records.put(&InSession::key(session_id), &closed);
+            }
+        }
+    }
+
+    /// Until when letters are taken in a session that was made for an own list, where a device of it
+    /// was revoked since. The server took the list without it within [`CLOCK_SKEW`] of its signing,
+    /// and none of the letters for the list before afterwards.
+    pub(super) fn held_by_revoked(&self, made_for: u64) -> Option<UnixTime> {
+        let lists = self.records.list::<OwnList>(&[]).into_iter().map(|(_, own)| own);
+        let lists: Vec<OwnList> = lists.filter(|own| own.published).collect();
+        let held = &lists.iter().find(|own| own.list.version == made_for)?.list.devices;
+        let is_left = |own: &&OwnList| {
+            let named = |id: DeviceId| own.list.devices.iter().any(|d| d.device_id == id);
+            own.list.version > made_for && !held.iter().all(|device| named(device.device_id))
+        };
+        lists.iter().find(is_left).map(|own| own.list.signed_at.plus(CLOCK_SKEW))
     }
 
     /// This device is not one of the account's any more. What the vault holds stays readable; nothing
@@ -185,8 +214,13 @@ impl Change {
     }
 }
 
-/// Whether a closed session still takes a letter: one that was stored before the list without its
-/// device was signed, or in the same hour.
+/// The earlier of two closings.
+pub(super) fn earlier(a: Option<UnixTime>, b: Option<UnixTime>) -> Option<UnixTime> {
+    [a, b].into_iter().flatten().min()
+}
+
+/// Whether a closed session still takes a letter: one that was stored before its closing, or in the
+/// same hour.
 pub(super) fn takes_letter(session: &InSession, stored: UnixTime) -> bool {
     session.closed_at.is_none_or(|closed_at| stored <= closed_at)
 }

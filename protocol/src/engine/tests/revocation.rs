@@ -1,20 +1,24 @@
 //! A device is revoked: what it held is closed, nothing that comes later opens for it, and the others go
 //! on, under another identity where it was lost.
 
-use super::refusals::envelopes_frame;
+use super::refusals::{envelopes_frame, letters_frame};
 use super::world::*;
 use crate::certificate::SenderCertificate;
 use crate::channel::{Channel, OwnDevice};
+use crate::content::Content;
 use crate::device_list::{DeviceList, hash};
 use crate::engine::account::Account;
+use crate::engine::contacts::Contact;
+use crate::engine::outbound::OutSession;
 use crate::engine::*;
 use crate::handshake::Party;
 use crate::keys::ExchangeSecret;
-use crate::sealing::{EnvelopeBinding, seal_envelope};
+use crate::sealing::{EnvelopeBinding, LetterBinding, seal_envelope, seal_letter};
 use crate::secret::Secret;
 use crate::session_key::{NO_DIRECTORY, PAYLOAD_VERSION, PURPOSE_LETTERS, SessionKeyPayload};
-use crate::types::{Blob, Bytes, DeviceId, SessionLabel, UnixTime};
-use crate::wire::{InboxEnvelope, ListedDevice};
+use crate::sizes::ExpiryClass;
+use crate::types::{Blob, Bytes, DeviceId, HOUR, SessionLabel, UnixTime};
+use crate::wire::{InboxEnvelope, InboxLetter, ListedDevice, ServerFrame};
 
 /// Bob's two other browsers.
 const PHONE: usize = 2;
@@ -265,6 +269,80 @@ fn a_contact_closes_the_sessions_of_a_revoked_device() {
     world.settle();
     world.pass(A_DAY);
     assert_eq!(world.received(ALICE, BOB), before);
+}
+
+/// The session in which `who` writes to Bob's mailbox, as a device of Bob's has it that got its key.
+fn held_session(world: &World, who: usize) -> OutSession {
+    let phone = &world.people[BOB].phone;
+    let records = &world.people[who].engine.records;
+    let contacts = records.list::<Contact>(&[]).into_iter();
+    let (id, _) = contacts.into_iter().find(|(_, contact)| contact.phone == *phone).unwrap();
+    minicbor::decode(&world.people[who].vault[&format!("out/{id}")]).unwrap()
+}
+
+/// A letter that is written with the key of such a session, stored `hours` after now.
+fn forged(
+    world: &mut World,
+    who: usize,
+    session: &OutSession,
+    text: &str,
+    hours: i64,
+) -> ServerFrame {
+    let (sender, device) = (world.people[who].phone.clone(), id(world, who));
+    let inner_id = Bytes::random(&mut world.rng);
+    let content = Content::text(&sender, &device, inner_id, world.now, text);
+    let (_, part) = session.ratchet.encrypt(&mut world.rng, &content).unwrap();
+    let phone = &world.people[BOB].phone;
+    let key = world.server.accounts[phone].messaging_key.clone();
+    let message_id = Bytes::random(&mut world.rng);
+    let (key_version, expiry) = (key.key_version, ExpiryClass::Day);
+    let binding = LetterBinding { phone, key_version, message_id: &message_id, expiry };
+    let sealed = seal_letter(&mut world.rng, &key.public_key, &binding, &part).unwrap();
+    let timestamp = UnixTime(world.now / 1_000).hour().plus(hours * HOUR);
+    letters_frame(vec![InboxLetter {
+        message_id,
+        timestamp,
+        expires_at: expiry.expires_at(timestamp),
+        encrypted_content: Blob(sealed),
+        read: false,
+    }])
+}
+
+/// A thief has a device, whose account's others went on: it knows the keys of the sessions in which
+/// contacts and siblings write, and the new messaging key is public.
+#[test]
+fn a_revoked_device_speaks_for_nobody_whose_session_it_held() {
+    for lost in [false, true] {
+        let mut world = with_siblings(1_109 + u64::from(lost));
+        world.write(ALICE, BOB, "before");
+        world.write(TABLET, ALICE, "to be copied");
+        world.settle();
+        world.pass(A_DAY / 4);
+        let sessions = [ALICE, TABLET].map(|who| (who, held_session(&world, who)));
+        revoke(&mut world, BOB, PHONE, lost);
+        world.pass(2 * AN_HOUR);
+        let shown = |world: &World, text: &str| {
+            let letters = world.people[BOB].vault.iter();
+            let letters = letters.filter(|(key, _)| key.starts_with(LETTER_PREFIX));
+            letters
+                .filter(|(_, letter)| letter.windows(text.len()).any(|w| w == text.as_bytes()))
+                .count()
+        };
+        for (who, session) in &sessions {
+            let letter = forged(&mut world, *who, session, "from a thief", 0);
+            world.inject(BOB, &letter);
+            world.pass(MINUTE);
+            assert_eq!(shown(&world, "from a thief"), 0, "{who}, {lost}");
+            // One from before the revocation may be read after it.
+            let letter = forged(&mut world, *who, session, "from before", -3);
+            world.inject(BOB, &letter);
+            world.pass(MINUTE);
+        }
+        assert_eq!(shown(&world, "from before"), sessions.len(), "{lost}");
+        world.write(ALICE, BOB, "after");
+        world.settle();
+        assert!(world.received(BOB, ALICE).contains(&"after".into()));
+    }
 }
 
 /// What a thief who has a copied identity makes with a server that certifies whatever it likes: a
