@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     app::App,
-    db::{Approval, CredentialRow, LinkDevice, NewCredential},
+    db::{Approval, CredentialRow, LinkDevice},
     error::Error,
     net::ClientAddress,
 };
@@ -196,23 +196,19 @@ pub async fn complete(
     }
     check_one_time(&app, &body.one_time_prekeys)?;
     check_name(&body.encrypted_name)?;
-    let credential = NewCredential {
-        user_handle: fresh.user_handle,
-        credential_id: fresh.credential_id.0,
-        passkey: fresh.passkey,
-    };
-    match app.db.complete_link(&id, &credential, &body, now, &mut app.rng()).await? {
-        LinkDevice::Linked { device, user, phone, device_id } => {
-            begin_session(&session, device, id, now).await?;
-            tell_devices(&app, user).await;
-            created(Account { phone, device_id, device_session: true })
-        }
-        LinkDevice::Ended => Err(Error::LinkEnded),
-        LinkDevice::Stale => Err(Error::StaleKeys),
+    match app.db.complete_link(&id, &fresh.credential(), &body, now, &mut app.rng()).await? {
+        // Where it has ended, by this very request perhaps.
+        LinkDevice::Linked | LinkDevice::Ended => {}
+        LinkDevice::Stale => return Err(Error::StaleKeys),
         LinkDevice::CredentialTaken => {
-            Err(Error::field("device_list", "This device id or passkey is in use. Start again."))
+            let why = "This device id or passkey is in use. Start again.";
+            return Err(Error::field("device_list", why));
         }
     }
+    let device = fresh.device(&app).await?.ok_or(Error::LinkEnded)?;
+    begin_session(&session, device.row, id, now).await?;
+    tell_devices(&app, device.user).await;
+    created(Account { phone: device.phone, device_id: device.device_id, device_session: true })
 }
 
 /// The answer to a completion whose answer was lost.

@@ -73,6 +73,24 @@ on_both_engines! {
         assert_eq!(refused.refused(), (409, "/problems/phone-taken".to_owned()));
     }
 
+    async fn a_publication_that_the_session_was_not_told_of_gets_the_same_answer(db) {
+        let app = TestApp::start(&db.url, &[]).await;
+        let mut member = Member::new(&app, PHONE);
+        member.register_passkey().await;
+        db.keep_sessions().await;
+        let keys = PublishKeys::Account(member.account());
+        let first = member.send(Method::PUT, "/v1/keys", &keys).await;
+        db.put_sessions_back().await;
+        let mut other = Member::new(&app, "+4915112345670");
+        (other.phone, other.cookie) = (member.phone.clone(), member.cookie.clone());
+        let another = PublishKeys::Account(other.account());
+        let refused = other.send(Method::PUT, "/v1/keys", &another).await;
+        assert_eq!(refused.refused(), (409, "/problems/phone-taken".to_owned()));
+        let again = member.send(Method::PUT, "/v1/keys", &keys).await;
+        assert_eq!((again.status, &again.body), (200, &first.body));
+        assert_eq!(member.get("/v1/inbox").await.status, 200);
+    }
+
     async fn keys_are_published_only_in_a_session_that_may(db) {
         let app = TestApp::start(&db.url, &[]).await;
         let mut stranger = Member::new(&app, PHONE);
