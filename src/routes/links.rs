@@ -123,7 +123,7 @@ pub async fn approve(
         return Err(Error::field("answer", "A sealed answer has at most 4,096 bytes."));
     }
     let device = session.device;
-    let served = served(&app, &device.phone).await?;
+    let served = served(&app, &device).await?;
     check_approval(&app, &body, &served, &device.phone, now)?;
     let approval = Approval { device_list: body.device_list, signed_prekey: body.signed_prekey };
     let approved = app.db.approve_link(&id, device.user, &approval, &body.answer.0, now).await?;

@@ -103,7 +103,7 @@ async fn repeated(
 
 /// Whether the device's account is the one that is published.
 async fn check_same(app: &App, account: &NewAccount, device: &Credential) -> Result<(), Error> {
-    let served = served(app, &device.phone).await?;
+    let served = served(app, device).await?;
     let same = served.identity_key == account.identity_key
         && account.device_list.devices.iter().any(|listed| listed.device_id == device.device_id);
     if same { Ok(()) } else { Err(Error::PhoneTaken) }
@@ -156,7 +156,7 @@ async fn renew(
         return Err(Error::DeviceSessionRequired);
     }
     let device = signed_in.device;
-    let served = served(app, &device.phone).await?;
+    let served = served(app, &device).await?;
     check_renewal(app, renewal, &served, &device)?;
     match app.db.publish_renewal(device.row, renewal, &served.identity_key).await? {
         Publish::Done => {
@@ -277,9 +277,12 @@ pub(crate) fn check_exchange(
     Ok(())
 }
 
-/// What the server serves of a phone that has an account.
-pub(crate) async fn served(app: &App, phone: &Phone) -> Result<KeyBundle, Error> {
-    app.db.served_bundle(phone).await?.ok_or_else(|| Error::internal("account without keys"))
+/// What the server serves of a device's account.
+pub(crate) async fn served(app: &App, device: &Credential) -> Result<KeyBundle, Error> {
+    let served = app.db.served_bundle(&device.phone).await?;
+    session::still(app, device, served)
+        .await?
+        .ok_or_else(|| Error::internal("account without keys"))
 }
 
 pub(crate) fn sentence(error: &impl std::fmt::Display) -> String {

@@ -14,6 +14,11 @@ use letterbox_protocol::{
     },
 };
 use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
 const PHONE: &str = "+4915112345678";
 
@@ -89,6 +94,41 @@ on_both_engines! {
         let again = member.send(Method::PUT, "/v1/keys", &keys).await;
         assert_eq!((again.status, &again.body), (200, &first.body));
         assert_eq!(member.get("/v1/inbox").await.status, 200);
+    }
+
+    /// The account ends, and another begins under its number, while a request of the first is read.
+    async fn the_next_account_of_a_number_answers_nothing_to_the_one_before(db) {
+        let app = TestApp::start(&db.url, &[]).await;
+        let mut member = Member::signed_up(&app, PHONE).await;
+        let body = serde_json::to_vec(&CheckKeys { digest: Bytes([1; 32]) }).unwrap();
+        let head = format!(
+            "POST /v1/keys/check HTTP/1.1\r\nhost: x\r\norigin: {}\r\ncookie: {}\r\nconnection: close\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            app.origin(), member.cookie.as_ref().unwrap(), body.len(),
+        );
+        let mut waiting = Vec::new();
+        for _ in 0..2 {
+            let mut stream = TcpStream::connect(app.running.address).await.unwrap();
+            stream.write_all(head.as_bytes()).await.unwrap();
+            waiting.push(stream);
+        }
+        // Long enough for the sessions to be looked up. Where it is not, this shows less.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let deleted = member.send_touched(Method::DELETE, "/v1/account", None::<&()>).await;
+        assert_eq!(deleted.status, 204);
+        let mut next = Member::new(&app, "+4915112345670");
+        next.phone = member.phone.clone();
+        for mut stream in waiting {
+            stream.write_all(&body).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+            if next.cookie.is_none() {
+                next.register_passkey().await;
+                let keys = PublishKeys::Account(next.account());
+                assert_eq!(next.send(Method::PUT, "/v1/keys", &keys).await.status, 200);
+            }
+        }
     }
 
     async fn keys_are_published_only_in_a_session_that_may(db) {
