@@ -146,7 +146,8 @@ impl Db {
         }))
     }
 
-    /// Notes a sign-in or a touch: the passkey's state (its counter moves) and the day.
+    /// Notes a sign-in or a touch: the passkey's state (its counter moves) and the day. Of a device
+    /// that was revoked meanwhile, nothing is noted.
     ///
     /// # Errors
     /// The database is out of reach.
@@ -156,8 +157,8 @@ impl Db {
         passkey: &str,
         now: UnixTime,
     ) -> Result<(), Error> {
-        const UPDATE: &str =
-            "UPDATE webauthn_credentials SET passkey = $2, last_used_on = $3 WHERE id = $1";
+        const UPDATE: &str = "UPDATE webauthn_credentials SET passkey = $2, last_used_on = $3 \
+             WHERE id = $1 AND is_active";
         write!(self, pool => {
             sqlx::query(UPDATE).bind(row.0).bind(passkey.to_owned()).bind(Stamp(now.day()))
                 .execute(pool).await?;

@@ -4,7 +4,7 @@ use super::{
     CredentialRow, Db, Error, Tx, UserRow,
     columns::{Raw, Stamp},
     rotation::{Rotate, Rotation},
-    within, write,
+    within,
 };
 use letterbox_protocol::{
     types::{Blob, DeviceId, Phone, UnixTime},
@@ -83,23 +83,27 @@ impl Db {
         }))
     }
 
-    /// Gives a device another sealed name. False where it is not an active one of this person.
+    /// Gives a device another sealed name. False where it is no active sibling of `by`, nor `by`
+    /// itself; none once `by` was revoked.
     ///
     /// # Errors
     /// The database is out of reach.
     pub async fn rename_device(
         &self,
-        user: UserRow,
+        by: CredentialRow,
         device: &DeviceId,
         encrypted_name: &[u8],
-    ) -> Result<bool, Error> {
+    ) -> Result<Option<bool>, Error> {
         const UPDATE: &str = "UPDATE webauthn_credentials SET encrypted_name = $3 \
              WHERE user_id = $1 AND device_id = $2 AND is_active";
-        let renamed = write!(self, pool => {
+        let mut tx = self.begin().await?;
+        let Some(user) = tx.hold(by).await? else { return Ok(None) };
+        let renamed = within!(&mut tx, c => {
             sqlx::query(UPDATE).bind(user.0).bind(Raw(*device)).bind(encrypted_name.to_vec())
-                .execute(pool).await?.rows_affected()
+                .execute(c).await?.rows_affected()
         });
-        Ok(renamed == 1)
+        tx.commit().await?;
+        Ok(Some(renamed == 1))
     }
 
     /// Ends a device: its sessions, keys, prekeys, envelopes and pending deliveries go, and letters

@@ -239,16 +239,27 @@ impl Db {
         Ok(())
     }
 
-    /// Deletes a letter for all its owner's devices. False where there is none.
+    /// Deletes a letter for all its owner's devices. False where there is none; none once `by`, which
+    /// asks for it, was revoked.
     ///
     /// # Errors
     /// The database is out of reach.
-    pub async fn delete_letter(&self, mailbox: &Phone, letter: &MessageId) -> Result<bool, Error> {
-        let deleted = write!(self, pool => {
+    pub async fn delete_letter(
+        &self,
+        by: CredentialRow,
+        mailbox: &Phone,
+        letter: &MessageId,
+    ) -> Result<Option<bool>, Error> {
+        let mut tx = self.begin().await?;
+        if tx.hold(by).await?.is_none() {
+            return Ok(None);
+        }
+        let deleted = within!(&mut tx, c => {
             sqlx::query("DELETE FROM messages WHERE destination_phone = $1 AND message_id = $2")
-                .bind(mailbox.as_str()).bind(letter.to_text()).execute(pool).await?.rows_affected()
+                .bind(mailbox.as_str()).bind(letter.to_text()).execute(c).await?.rows_affected()
         });
-        Ok(deleted == 1)
+        tx.commit().await?;
+        Ok(Some(deleted == 1))
     }
 
     /// Deletes envelopes that a device has in its vault: each can be opened only once.

@@ -113,27 +113,31 @@ impl Db {
         Ok(true)
     }
 
-    /// Keeps what a device of this user approved, in the place of what one of them approved before.
-    /// False where the offer has ended, or another account has approved it.
+    /// Keeps what a device approved, in the place of what one of its account approved before. False
+    /// where the offer has ended, or another account has approved it; none once `by` was revoked.
     ///
     /// # Errors
     /// The database is out of reach.
     pub async fn approve_link(
         &self,
         id: &LinkId,
-        user: UserRow,
+        by: CredentialRow,
         approval: &Approval,
         answer: &[u8],
         now: UnixTime,
-    ) -> Result<bool, Error> {
+    ) -> Result<Option<bool>, Error> {
         const UPDATE: &str = "UPDATE device_links SET user_id = $2, approval = $3, answer = $4 \
              WHERE id = $1 AND expires_at > $5 AND (user_id IS NULL OR user_id = $2)";
         let approval =
             serde_json::to_string(approval).map_err(|_| Error::corrupt("device_links.approval"))?;
-        Ok(write!(self, pool => {
+        let mut tx = self.begin().await?;
+        let Some(user) = tx.hold(by).await? else { return Ok(None) };
+        let approved = within!(&mut tx, c => {
             sqlx::query(UPDATE).bind(Raw(*id)).bind(user.0).bind(approval).bind(answer.to_vec())
-                .bind(Stamp(now)).execute(pool).await?.rows_affected()
-        }) == 1)
+                .bind(Stamp(now)).execute(c).await?.rows_affected()
+        });
+        tx.commit().await?;
+        Ok(Some(approved == 1))
     }
 
     /// Whose account an approved offer leads into.

@@ -15,18 +15,20 @@ const OF_PHONE: [&str; 3] = [
 
 impl Db {
     /// Deletes an account: everything that belongs to the user or stands under the phone, and the
-    /// sessions in which somebody has lately proved it. Answers the devices that it had.
+    /// sessions in which somebody has lately proved it. Answers the devices that it had; none once
+    /// `by`, which asks for it, was revoked or the account has gone, perhaps for another one.
     ///
     /// # Errors
     /// The database is out of reach.
     pub async fn delete_account(
         &self,
+        by: CredentialRow,
         user: UserRow,
         phone: &Phone,
-    ) -> Result<Vec<CredentialRow>, Error> {
+    ) -> Result<Option<Vec<CredentialRow>>, Error> {
         let mut tries = 1;
         loop {
-            match self.try_to_delete_account(user, phone).await {
+            match self.try_to_delete_account(by, user, phone).await {
                 Err(error) if error.is_worth_retrying() && tries < TRIES => tries += 1,
                 done => return done,
             }
@@ -35,31 +37,36 @@ impl Db {
 
     async fn try_to_delete_account(
         &self,
+        by: CredentialRow,
         user: UserRow,
         phone: &Phone,
-    ) -> Result<Vec<CredentialRow>, Error> {
+    ) -> Result<Option<Vec<CredentialRow>>, Error> {
         // A phone is a plus sign and digits: nothing that LIKE reads as a pattern.
         const SESSIONS: &str = "DELETE FROM sessions WHERE webauthn_credential_id IS NULL \
              AND data LIKE '%\"' || $1 || '\"%'";
         let mut tx = self.begin().await?;
-        let devices = tx.remove_account(user, phone).await?;
+        tx.lock_phone(phone).await?;
+        let devices = tx.lock_devices(user).await?;
+        if tx.hold(by).await?.is_none() {
+            return Ok(None);
+        }
+        tx.remove_account(user, phone).await?;
         within!(&mut tx, c => {
             sqlx::query(SESSIONS).bind(phone.as_str()).execute(c).await?;
         });
         tx.commit().await?;
-        Ok(devices)
+        Ok(Some(devices))
     }
 }
 
 impl Tx {
-    /// Removes what [`Db::delete_account`] does, but for sessions before sign-in.
+    /// Removes what [`Db::delete_account`] does, but for sessions before sign-in. Phone and devices
+    /// are locked.
     pub(super) async fn remove_account(
         &mut self,
         user: UserRow,
         phone: &Phone,
-    ) -> Result<Vec<CredentialRow>, Error> {
-        self.lock_phone(phone).await?;
-        let devices = self.lock_devices(user).await?;
+    ) -> Result<(), Error> {
         within!(self, c => {
             sqlx::query("DELETE FROM users WHERE id = $1").bind(user.0).execute(c).await?;
         });
@@ -68,12 +75,15 @@ impl Tx {
                 sqlx::query(delete).bind(phone.as_str()).execute(c).await?;
             });
         }
-        Ok(devices)
+        Ok(())
     }
 
     /// All devices of a user. On PostgreSQL this waits for the sends that are under way to them, and
     /// later ones wait for this transaction: no letter comes in behind the removal.
-    async fn lock_devices(&mut self, user: UserRow) -> Result<Vec<CredentialRow>, Error> {
+    pub(super) async fn lock_devices(
+        &mut self,
+        user: UserRow,
+    ) -> Result<Vec<CredentialRow>, Error> {
         if let Self::Postgres(tx) = self {
             const LOCK: &str = "SELECT id FROM users WHERE id = $1 FOR UPDATE";
             sqlx::query(LOCK).bind(user.0).execute(&mut **tx).await?;

@@ -65,8 +65,8 @@ pub async fn delete(
     Touched(()): Touched<()>,
 ) -> Result<StatusCode, Error> {
     let SignedIn { device, session, .. } = signed_in;
-    let devices = app.db.delete_account(device.user, &device.phone).await?;
-    end_devices(&app, devices);
+    let devices = app.db.delete_account(device.row, device.user, &device.phone).await?;
+    end_devices(&app, devices.ok_or(Error::SignInRequired)?);
     session.flush().await.map_err(|_| Error::internal("session"))?;
     Ok(NO_CONTENT)
 }

@@ -50,11 +50,12 @@ pub async fn rename(
     Json(body): Json<RenameDevice>,
 ) -> Result<StatusCode, Error> {
     check_name(&body.encrypted_name)?;
-    let user = session.device.user;
-    if !app.db.rename_device(user, &device_id, &body.encrypted_name.0).await? {
+    let by = session.device;
+    let renamed = app.db.rename_device(by.row, &device_id, &body.encrypted_name.0).await?;
+    if !renamed.ok_or(Error::SignInRequired)? {
         return Err(Error::NotFound);
     }
-    tell_devices(&app, user).await;
+    tell_devices(&app, by.user).await;
     Ok(NO_CONTENT)
 }
 

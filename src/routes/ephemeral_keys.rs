@@ -39,7 +39,9 @@ pub async fn claim(
     id: Result<Path<KeyExchangeId>, PathRejection>,
 ) -> Result<StatusCode, Error> {
     let Path(id) = id.map_err(|_| Error::NotFound)?;
-    match app.db.claim_exchange(&session.device.phone, &id, app.clock.now()).await? {
+    let device = session.device;
+    let claim = app.db.claim_exchange(device.row, &device.phone, &id, app.clock.now()).await?;
+    match claim.ok_or(Error::SignInRequired)? {
         ClaimExchange::Claimed => Ok(NO_CONTENT),
         ClaimExchange::AlreadyClaimed => Err(Error::AlreadyClaimed),
         ClaimExchange::Unknown => Err(Error::NotFound),

@@ -126,8 +126,8 @@ pub async fn approve(
     let served = served(&app, &device).await?;
     check_approval(&app, &body, &served, &device.phone, now)?;
     let approval = Approval { device_list: body.device_list, signed_prekey: body.signed_prekey };
-    let approved = app.db.approve_link(&id, device.user, &approval, &body.answer.0, now).await?;
-    if approved { Ok(NO_CONTENT) } else { Err(Error::LinkEnded) }
+    let approved = app.db.approve_link(&id, device.row, &approval, &body.answer.0, now).await?;
+    if approved.ok_or(Error::SignInRequired)? { Ok(NO_CONTENT) } else { Err(Error::LinkEnded) }
 }
 
 /// The next list names the devices of the last one and one more, whose prekey comes with it.

@@ -113,9 +113,12 @@ on_both_engines! {
         let letter = message(&bob, rng);
         store(&db).store(&[SealedSend::parse(token(rng), letter.clone()).unwrap()], NOW, rng).await.unwrap();
         ack(&db, &eve, 0, letter.message_id, AckStatus::Delivered).await;
-        assert!(!db.delete_letter(&eve.phone, &letter.message_id).await.unwrap());
+        let delete = async |by: &Person| {
+            db.delete_letter(by.devices[0].0, &by.phone, &letter.message_id).await.unwrap()
+        };
+        assert_eq!(delete(&eve).await, Some(false));
         assert_eq!(inbox(&db, bob.devices[0].0).await, [letter.message_id]);
-        assert!(db.delete_letter(&bob.phone, &letter.message_id).await.unwrap());
+        assert_eq!(delete(&bob).await, Some(true));
         assert_eq!(count(&db, "message_deliveries").await, 0);
     }
 
