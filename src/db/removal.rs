@@ -67,14 +67,15 @@ impl Tx {
         user: UserRow,
         phone: &Phone,
     ) -> Result<(), Error> {
-        within!(self, c => {
-            sqlx::query("DELETE FROM users WHERE id = $1").bind(user.0).execute(c).await?;
-        });
+        // Letters before their deliveries, which go with the devices.
         for delete in OF_PHONE {
-            within!(self, c => {
+            within!(&mut *self, c => {
                 sqlx::query(delete).bind(phone.as_str()).execute(c).await?;
             });
         }
+        within!(self, c => {
+            sqlx::query("DELETE FROM users WHERE id = $1").bind(user.0).execute(c).await?;
+        });
         Ok(())
     }
 
