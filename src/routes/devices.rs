@@ -114,6 +114,7 @@ async fn end(app: &App, by: &Credential, revocation: &Revocation<'_>) -> Result<
             tell_devices(app, by.user).await;
             Ok(NO_CONTENT)
         }
+        Rotate::Stale if is_held(app, &revocation.rotation, by).await? => Ok(NO_CONTENT),
         Rotate::Stale => Err(Error::StaleKeys),
         Rotate::MailboxFull => Err(Error::MailboxFull),
     }

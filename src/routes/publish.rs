@@ -156,16 +156,17 @@ async fn renew(
         return Err(Error::DeviceSessionRequired);
     }
     let device = signed_in.device;
-    let served = served(app, &device).await?;
-    check_renewal(app, renewal, &served, &device)?;
-    match app.db.publish_renewal(device.row, renewal, &served.identity_key).await? {
+    let before = served(app, &device).await?;
+    check_renewal(app, renewal, &before, &device)?;
+    match app.db.publish_renewal(device.row, renewal, &before.identity_key).await? {
         Publish::Done => {
             if renewal.device_list.is_some() {
                 tell_devices(app, device.user).await;
             }
             Ok(Json(answer(device, true)))
         }
-        Publish::Stale if holds(&served, renewal, &device.device_id) => {
+        // The same request may have come between.
+        Publish::Stale if holds(&served(app, &device).await?, renewal, &device.device_id) => {
             Ok(Json(answer(device, true)))
         }
         Publish::Stale => Err(Error::StaleKeys),

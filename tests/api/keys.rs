@@ -176,6 +176,25 @@ on_both_engines! {
         assert_eq!((status.device_list_version, status.signed_prekey_id), (2, 2));
     }
 
+    async fn of_racing_renewals_with_one_content_all_are_answered_alike(db) {
+        let app = TestApp::start(&db.url, &[]).await;
+        let mut member = Member::signed_up(&app, PHONE).await;
+        for version in 2..=4 {
+            let (device_list, signed_prekey) = (member.list(version.into()), member.prekey(version));
+            let renewal = KeyRenewal {
+                device_list: Some(device_list),
+                signed_prekey: Some(signed_prekey),
+            };
+            let keys = PublishKeys::Renewal(renewal);
+            let renew = || {
+                let asked = member.with_cookie(app.request(Method::PUT, "/v1/keys")).json(&keys);
+                async { asked.send().await.status }
+            };
+            let statuses = futures_util::future::join_all((0..8).map(|_| renew())).await;
+            assert_eq!(statuses, [200; 8]);
+        }
+    }
+
     async fn prekeys_are_refilled_and_counted(db) {
         let app = TestApp::start(&db.url, &[]).await;
         let mut member = Member::signed_up(&app, PHONE).await;
