@@ -259,6 +259,7 @@ on_both_engines! {
         for number in 1..=10 {
             let bob = person(&db, number, 2, rng).await;
             let gone = bob.devices[1].0;
+            let beginning = db.credential(gone).await.unwrap().unwrap().registration_id;
             let (identity, keys) = (identity_of(&db, &bob).await, one_time_prekeys(1, 5, rng));
             let renewal = KeyRenewal { device_list: None, signed_prekey: Some(signed_prekey(2, NOW, rng)) };
             let (batch, mut begun, mut signed_in) = (Bytes([1; 32]), session_of(gone), session_of(gone));
@@ -267,7 +268,7 @@ on_both_engines! {
             sessions.create(&mut begun).await.unwrap();
             begun.data = signed_in.data.clone();
             tokio::join!(
-                async { db.note_issuance(gone, batch, NOW).await.unwrap(); },
+                async { db.note_issuance(gone, beginning, batch, NOW).await.unwrap(); },
                 async { db.add_one_time_prekeys(gone, &keys, NOW).await.unwrap(); },
                 async { db.publish_renewal(gone, &renewal, &identity).await.unwrap(); },
                 revoke(&db, &bob, 1, rng),
@@ -275,7 +276,7 @@ on_both_engines! {
                 async { sessions.save(&begun).await.unwrap(); },
             );
             assert_eq!(rows_of(&db, gone).await, [0; 7]);
-            assert_eq!(db.note_issuance(gone, batch, NOW).await.unwrap(), None);
+            assert_eq!(db.note_issuance(gone, beginning, batch, NOW).await.unwrap(), None);
             assert_eq!(db.add_one_time_prekeys(gone, &keys, NOW).await.unwrap(), AddPrekeys::Stale);
             assert_eq!(db.publish_renewal(gone, &renewal, &identity).await.unwrap(), Publish::Stale);
             sessions.create(&mut signed_in).await.unwrap();
