@@ -5,13 +5,13 @@ use crate::support::databases::{TestDb, on_both_engines, rng};
 use letterbox::{
     clock::Clock,
     db::{
-        Approval, BegunReset, CREDENTIAL_KEY, Cell, CredentialRow, LetterStore, Limits, SealedSend,
-        SendOutcome, Sessions, UserRow,
+        Approval, BegunReset, CREDENTIAL_KEY, Cell, CredentialRow, LetterStore, Limits, LinkDevice,
+        SealedSend, SendOutcome, Sessions, UserRow,
     },
 };
 use letterbox_protocol::{
     types::{Bytes, DAY},
-    wire::SealedEphemeralKey,
+    wire::{CompleteLink, SealedEphemeralKey},
 };
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use serde_json::json;
@@ -133,6 +133,35 @@ on_both_engines! {
         let filled = dumped(&db).await;
         assert_eq!(delete(&db, &revoked, user).await, None);
         assert!(dumped(&db).await == filled);
+    }
+
+    /// Neither waits for the other in a circle.
+    async fn a_link_that_meets_a_deletion_is_completed_before_it_or_not_at_all(db) {
+        let rng = &mut rng();
+        for round in 0..20 {
+            let leaving = person(&db, round, 1, rng).await;
+            let (by, user) = (leaving.devices[0].0, user_of(&db, &leaving).await);
+            let mut device_list = Turn::next(&db, &leaving, None, rng).await.device_list;
+            let new = new_account(&leaving.phone, 3, rng);
+            device_list.devices.extend(new.device_list.devices);
+            let approval = Approval { device_list, signed_prekey: new.signed_prekey };
+            let link = Bytes::random(rng);
+            db.offer_link(&link, b"offer", NOW).await.unwrap().unwrap();
+            db.approve_link(&link, by, &approval, b"answer", NOW).await.unwrap();
+            let (one_time_prekeys, encrypted_name) = (new.one_time_prekeys, new.encrypted_name);
+            let completion = CompleteLink { one_time_prekeys, encrypted_name };
+            let passkey = credential(rng);
+            let (completed, deleted, _) = tokio::join!(
+                async { db.complete_link(&link, &passkey, &completion, NOW, rng).await.unwrap() },
+                delete(&db, &leaving, user),
+                async { db.approve_link(&link, by, &approval, b"anew", NOW).await.unwrap() },
+            );
+            assert!(matches!(completed, LinkDevice::Linked | LinkDevice::Ended), "{completed:?}");
+            assert!(deleted.is_some());
+            for table in ["users", "webauthn_credentials", "device_links"] {
+                assert_eq!(count(&db, table).await, 0, "{table}");
+            }
+        }
     }
 
     async fn no_letter_comes_in_behind_a_deletion(db) {
