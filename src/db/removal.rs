@@ -3,9 +3,6 @@
 use super::{CredentialRow, Db, Error, Tx, UserRow, within};
 use letterbox_protocol::types::Phone;
 
-/// How often a removal is begun anew after a deadlock with one of the account's own writes.
-const TRIES: u32 = 4;
-
 /// What is kept under the phone and not under the user.
 const OF_PHONE: [&str; 3] = [
     "DELETE FROM messages WHERE destination_phone = $1",
@@ -21,21 +18,6 @@ impl Db {
     /// # Errors
     /// The database is out of reach.
     pub async fn delete_account(
-        &self,
-        by: CredentialRow,
-        user: UserRow,
-        phone: &Phone,
-    ) -> Result<Option<Vec<CredentialRow>>, Error> {
-        let mut tries = 1;
-        loop {
-            match self.try_to_delete_account(by, user, phone).await {
-                Err(error) if error.is_worth_retrying() && tries < TRIES => tries += 1,
-                done => return done,
-            }
-        }
-    }
-
-    async fn try_to_delete_account(
         &self,
         by: CredentialRow,
         user: UserRow,
