@@ -24,6 +24,8 @@ use axum::{
     routing::get,
 };
 use letterbox_protocol::wire::Problem;
+use std::panic::resume_unwind;
+use tokio::task::JoinError;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 use tower_sessions::{Expiry, SessionManagerLayer, cookie::SameSite};
 use utoipa::{
@@ -113,7 +115,8 @@ pub fn router(app: App) -> Router {
     let account = account_half()
         .layer(from_fn_with_state(app.clone(), own_origin))
         .layer(session_layer(&app))
-        .layer(map_response_with_state(app.clone(), whole_removal));
+        .layer(map_response_with_state(app.clone(), whole_removal))
+        .layer(from_fn(to_the_end));
     let sealed = sealed_half().layer(from_fn(unidentified));
     let headers = SecurityHeaders::new(&app.origin);
     let (api, _) = open().merge(account).merge(sealed).split_for_parts();
@@ -142,6 +145,16 @@ fn session_layer(app: &App) -> SessionManagerLayer<Sessions> {
         .with_same_site(SameSite::Strict)
         .with_path("/")
         .with_expiry(Expiry::OnInactivity(time::Duration::DAY))
+}
+
+/// Answers to the end, also where the client goes away meanwhile: what was stored is followed by the
+/// word to live sockets, and by what the session knows of it.
+async fn to_the_end(request: Request, next: Next) -> Response {
+    match tokio::spawn(next.run(request)).await.map_err(JoinError::try_into_panic) {
+        Ok(response) => response,
+        Err(Ok(panic)) => resume_unwind(panic),
+        Err(Err(_)) => Error::internal("the server stops").into_response(),
+    }
 }
 
 /// tower-sessions removes a cookie without its attributes, which browsers refuse for a `__Host-`
@@ -242,4 +255,43 @@ fn describe_problems(operation: &mut Operation) {
         .content("application/problem+json", content)
         .build();
     operation.responses.responses.insert("default".to_owned(), response.into());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::{body::Body, http::StatusCode};
+    use std::{sync::Arc, time::Duration};
+    use tokio::{sync::Semaphore, time::timeout};
+    use tower::ServiceExt as _;
+
+    #[tokio::test]
+    async fn what_a_request_began_is_done_when_its_client_has_gone() {
+        let [begun, seen, done] = [(); 3].map(|()| Arc::new(Semaphore::new(0)));
+        let steps = [begun.clone(), seen.clone(), done.clone()];
+        let handler = async move || {
+            let [begun, seen, done] = steps;
+            begun.add_permits(1);
+            let _ = seen.acquire().await;
+            done.add_permits(1);
+        };
+        let router = Router::new().route("/", get(handler)).layer(from_fn(to_the_end));
+        let answer = router.oneshot(Request::new(Body::empty()));
+        tokio::select! {
+            _ = answer => panic!("it waits"),
+            _ = begun.acquire() => {}
+        }
+        seen.add_permits(1);
+        let done = timeout(Duration::from_secs(60), done.acquire()).await;
+        assert!(done.is_ok_and(|done| done.is_ok()));
+    }
+
+    #[tokio::test]
+    async fn a_panic_comes_through() {
+        let panicking = get(async || -> StatusCode { panic!("as tests do") });
+        let router = Router::new().route("/", panicking).layer(from_fn(to_the_end));
+        let layer = CatchPanicLayer::custom(|_| StatusCode::IM_A_TEAPOT.into_response());
+        let answer = router.layer(layer).oneshot(Request::new(Body::empty())).await;
+        assert_eq!(answer.map(|answer| answer.status()), Ok(StatusCode::IM_A_TEAPOT));
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     clock::Clock,
-    db::{self, CredentialRow, Db, Issuance, IssuerKey},
+    db::{self, Credential, Db, Issuance, IssuerKey},
     error::Error,
     randomness::Randomness,
 };
@@ -95,13 +95,13 @@ impl Issuers {
     /// same response, also on the next day.
     pub(crate) async fn issue(
         &self,
-        device: CredentialRow,
+        device: &Credential,
         request: BatchRequest,
         allowed: impl FnOnce() -> Result<(), Error>,
     ) -> Result<BatchResponse, Error> {
         let now = self.clock.now();
         let batch = Bytes(Sha256::digest(request.to_bytes()).into());
-        let known = self.db.issuance(device, batch, now).await?;
+        let known = self.db.issuance(device.row, batch, now).await?;
         match known {
             Issuance::Used => return Err(Error::TokensIssued),
             Issuance::Open => allowed()?,
@@ -111,7 +111,8 @@ impl Issuers {
         if known == Issuance::Repeated {
             return Ok(response);
         }
-        match self.db.note_issuance(device, batch, now).await? {
+        let beginning = device.registration_id;
+        match self.db.note_issuance(device.row, beginning, batch, now).await? {
             Some(Issuance::Used) => Err(Error::TokensIssued),
             Some(Issuance::Open | Issuance::Repeated) => Ok(response),
             None => Err(Error::SignInRequired),

@@ -101,10 +101,12 @@ impl Tx {
         if !self.lock_reset(phone, now).await?.is_some_and(is_ready) {
             return Ok(None);
         }
-        let user: i64 = within!(self, c => {
+        let user = within!(self, c => {
             sqlx::query_scalar("SELECT id FROM users WHERE phone = $1").bind(phone.as_str()).fetch_one(c).await?
         });
-        self.remove_account(UserRow(user), phone).await.map(Some)
+        let devices = self.lock_devices(user).await?;
+        self.remove_account(user, phone).await?;
+        Ok(Some(devices))
     }
 
     /// False where the phone is taken.

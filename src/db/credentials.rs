@@ -146,7 +146,8 @@ impl Db {
         }))
     }
 
-    /// Notes a sign-in or a touch: the passkey's state (its counter moves) and the day.
+    /// Notes a sign-in or a touch: the passkey's state (its counter moves) and the day. Of a device
+    /// that was revoked meanwhile, nothing is noted.
     ///
     /// # Errors
     /// The database is out of reach.
@@ -156,8 +157,8 @@ impl Db {
         passkey: &str,
         now: UnixTime,
     ) -> Result<(), Error> {
-        const UPDATE: &str =
-            "UPDATE webauthn_credentials SET passkey = $2, last_used_on = $3 WHERE id = $1";
+        const UPDATE: &str = "UPDATE webauthn_credentials SET passkey = $2, last_used_on = $3 \
+             WHERE id = $1 AND is_active";
         write!(self, pool => {
             sqlx::query(UPDATE).bind(row.0).bind(passkey.to_owned()).bind(Stamp(now.day()))
                 .execute(pool).await?;
@@ -169,8 +170,8 @@ impl Db {
 impl Tx {
     /// The owner of an active device, before something is written for it; none once it was revoked. On
     /// PostgreSQL the account's list stays as it is until the transaction ends, as it does for a send,
-    /// and is locked before anything else of the account: nothing is written for a device that is being
-    /// revoked, and no two changes wait for each other.
+    /// and is locked before anything else of the account but its number: nothing is written for a device
+    /// that is being revoked, and no two changes wait for each other.
     pub(super) async fn hold(&mut self, device: CredentialRow) -> Result<Option<UserRow>, Error> {
         const SELECT: &str = "SELECT user_id FROM webauthn_credentials WHERE id = $1 AND is_active";
         if let Self::Postgres(tx) = self {

@@ -4,7 +4,7 @@ use super::{
     CredentialRow, Db, Error, Tx, UserRow,
     columns::{Raw, Stamp},
     rotation::{Rotate, Rotation},
-    within, write,
+    within,
 };
 use letterbox_protocol::{
     types::{Blob, DeviceId, Phone, UnixTime},
@@ -83,23 +83,27 @@ impl Db {
         }))
     }
 
-    /// Gives a device another sealed name. False where it is not an active one of this person.
+    /// Gives a device another sealed name. False where it is no active sibling of `by`, nor `by`
+    /// itself; none once `by` was revoked.
     ///
     /// # Errors
     /// The database is out of reach.
     pub async fn rename_device(
         &self,
-        user: UserRow,
+        by: CredentialRow,
         device: &DeviceId,
         encrypted_name: &[u8],
-    ) -> Result<bool, Error> {
+    ) -> Result<Option<bool>, Error> {
         const UPDATE: &str = "UPDATE webauthn_credentials SET encrypted_name = $3 \
              WHERE user_id = $1 AND device_id = $2 AND is_active";
-        let renamed = write!(self, pool => {
+        let mut tx = self.begin().await?;
+        let Some(user) = tx.hold(by).await? else { return Ok(None) };
+        let renamed = within!(&mut tx, c => {
             sqlx::query(UPDATE).bind(user.0).bind(Raw(*device)).bind(encrypted_name.to_vec())
-                .execute(pool).await?.rows_affected()
+                .execute(c).await?.rows_affected()
         });
-        Ok(renamed == 1)
+        tx.commit().await?;
+        Ok(Some(renamed == 1))
     }
 
     /// Ends a device: its sessions, keys, prekeys, envelopes and pending deliveries go, and letters
@@ -203,8 +207,8 @@ impl Tx {
             "DELETE FROM token_issuance WHERE webauthn_credential_id = $1",
             "DELETE FROM sessions WHERE webauthn_credential_id = $1",
         ];
-        let waiting = self.letters_waiting_for(device).await?;
-        for letters in waiting.chunks(GROUP) {
+        let letters = self.letters_of(device).await?;
+        for letters in letters.chunks(GROUP) {
             self.delete_letters_that_all_have(letters).await?;
         }
         for forget in FORGET {
@@ -215,14 +219,13 @@ impl Tx {
         Ok(())
     }
 
-    /// The letters that a device does not have. On PostgreSQL they stay locked, so that of a
-    /// sibling that acknowledges the last other delivery and this, the second sees the first.
-    async fn letters_waiting_for(&mut self, device: CredentialRow) -> Result<Vec<i64>, Error> {
-        const SELECT: &str = "SELECT message_id FROM message_deliveries \
-             WHERE webauthn_credential_id = $1 AND delivery_status <> 'delivered'";
+    /// The letters that came to a device, and are kept still. On PostgreSQL they stay locked, as they
+    /// are by whoever else writes or removes their deliveries.
+    async fn letters_of(&mut self, device: CredentialRow) -> Result<Vec<i64>, Error> {
+        const SELECT: &str =
+            "SELECT message_id FROM message_deliveries WHERE webauthn_credential_id = $1";
         const LOCKING: &str = "SELECT m.id FROM messages m WHERE m.id IN (SELECT d.message_id \
-             FROM message_deliveries d WHERE d.webauthn_credential_id = $1 \
-             AND d.delivery_status <> 'delivered') ORDER BY m.id FOR UPDATE";
+             FROM message_deliveries d WHERE d.webauthn_credential_id = $1) ORDER BY m.id FOR UPDATE";
         Ok(match self {
             Self::Sqlite(tx) => {
                 sqlx::query_scalar(SELECT).bind(device.0).fetch_all(&mut **tx).await?

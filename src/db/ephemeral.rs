@@ -1,11 +1,11 @@
 //! Live re-keyings: opened by whoever has a token, claimed by one device of the mailbox.
 
 use super::{
-    Db, Error, SpentToken, Tx,
+    CredentialRow, Db, Error, SpentToken, Tx,
     columns::{Raw, Stamp},
     ids, read,
     tokens::Standing,
-    within, write,
+    within,
 };
 use letterbox_protocol::{
     types::{Bytes, Phone, UnixTime},
@@ -120,31 +120,39 @@ impl Db {
     }
 
     /// Claims a re-keying, in one statement: of racing claims one wins. Who it was is not stored.
+    /// None once `by`, which asks for it, was revoked.
     ///
     /// # Errors
     /// The database is out of reach.
     pub async fn claim_exchange(
         &self,
+        by: CredentialRow,
         mailbox: &Phone,
         id: &KeyExchangeId,
         now: UnixTime,
-    ) -> Result<ClaimExchange, Error> {
+    ) -> Result<Option<ClaimExchange>, Error> {
         const CLAIM: &str = "UPDATE ephemeral_keys SET used = TRUE WHERE destination_phone = $1 \
              AND key_exchange_id = $2 AND expires_at > $3 AND NOT used";
         const KNOWN: &str = "SELECT count(*) FROM ephemeral_keys WHERE destination_phone = $1 \
              AND key_exchange_id = $2 AND expires_at > $3";
-        let claimed = write!(self, pool => {
-            sqlx::query(CLAIM).bind(mailbox.as_str()).bind(id.to_text()).bind(Stamp(now))
-                .execute(pool).await?.rows_affected()
-        });
-        if claimed == 1 {
-            return Ok(ClaimExchange::Claimed);
+        let mut tx = self.begin().await?;
+        if tx.hold(by).await?.is_none() {
+            return Ok(None);
         }
-        let known: i64 = read!(self, pool => {
-            sqlx::query_scalar(KNOWN).bind(mailbox.as_str()).bind(id.to_text()).bind(Stamp(now))
-                .fetch_one(pool).await?
+        let claimed = within!(&mut tx, c => {
+            sqlx::query(CLAIM).bind(mailbox.as_str()).bind(id.to_text()).bind(Stamp(now))
+                .execute(c).await?.rows_affected()
         });
-        Ok(if known == 0 { ClaimExchange::Unknown } else { ClaimExchange::AlreadyClaimed })
+        let known: i64 = within!(&mut tx, c => {
+            sqlx::query_scalar(KNOWN).bind(mailbox.as_str()).bind(id.to_text()).bind(Stamp(now))
+                .fetch_one(c).await?
+        });
+        tx.commit().await?;
+        Ok(Some(match (claimed, known) {
+            (1, _) => ClaimExchange::Claimed,
+            (_, 0) => ClaimExchange::Unknown,
+            _ => ClaimExchange::AlreadyClaimed,
+        }))
     }
 }
 

@@ -1,12 +1,12 @@
 //! A device's pending letters: handed out, acknowledged, read, deleted.
 
-use super::{CredentialRow, Db, Error, Tx, columns::Stamp, read, within, write};
+use super::{CredentialRow, Db, Error, Tx, columns::Stamp, read, within};
 use letterbox_protocol::{
     types::{Blob, Bytes, MessageId, Phone, SessionLabel, UnixTime},
     wire::{AckStatus, InboxAck, InboxEnvelope, InboxLetter},
 };
 use sqlx::{FromRow, QueryBuilder};
-use std::fmt;
+use std::{collections::HashMap, fmt};
 
 /// Where something stands in a pass over what is pending: the id of its row.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, sqlx::Type)]
@@ -185,7 +185,8 @@ impl Db {
 
     /// Notes what became of letters on a device. 'Delivered' is final; 'failed' never counts as
     /// having a letter. A letter goes once every device that was active when it was stored, and
-    /// still is, has it. Unknown ids are passed over, so that a repeated acknowledgement is fine.
+    /// still is, has it. Unknown ids are passed over, so that a repeated acknowledgement is fine; so is
+    /// all that comes of a device that was revoked.
     ///
     /// # Errors
     /// The database is out of reach.
@@ -199,11 +200,16 @@ impl Db {
         if acks.is_empty() {
             return Ok(());
         }
-        let of =
-            |status| acks.iter().filter(move |ack| ack.status == status).map(|ack| ack.message_id);
         let mut tx = self.begin().await?;
-        let failed = tx.lock_letters(mailbox, of(AckStatus::Failed)).await?;
-        let delivered = tx.lock_letters(mailbox, of(AckStatus::Delivered)).await?;
+        if tx.hold(device).await?.is_none() {
+            return Ok(());
+        }
+        let letters = tx.lock_letters(mailbox, acks.iter().map(|ack| &ack.message_id)).await?;
+        let of = |status| -> Vec<i64> {
+            let acks = acks.iter().filter(|ack| ack.status == status);
+            acks.filter_map(|ack| letters.get(&ack.message_id.to_text()).copied()).collect()
+        };
+        let (failed, delivered) = (of(AckStatus::Failed), of(AckStatus::Delivered));
         tx.set_status(device, &failed, "failed", None).await?;
         tx.set_status(device, &delivered, "delivered", Some(now.hour())).await?;
         tx.delete_letters_that_all_have(&delivered).await?;
@@ -224,31 +230,49 @@ impl Db {
         if letters.is_empty() {
             return Ok(());
         }
-        write!(self, pool => {
+        let mut tx = self.begin().await?;
+        if tx.hold(device).await?.is_none() {
+            return Ok(());
+        }
+        let letters = tx.lock_letters(mailbox, letters.iter()).await?;
+        if letters.is_empty() {
+            return Ok(());
+        }
+        within!(&mut tx, c => {
             let mut update = QueryBuilder::new("UPDATE message_deliveries SET read_at = ");
             update.push_bind(Stamp(now.hour())).push(" WHERE webauthn_credential_id = ").push_bind(device.0)
-                .push(" AND read_at IS NULL AND message_id IN (SELECT id FROM messages WHERE destination_phone = ")
-                .push_bind(mailbox.as_str().to_owned()).push(" AND message_id IN (");
+                .push(" AND read_at IS NULL AND message_id IN (");
             let mut ids = update.separated(", ");
-            for letter in letters {
-                ids.push_bind(letter.to_text());
+            for letter in letters.into_values() {
+                ids.push_bind(letter);
             }
-            update.push("))");
-            update.build().persistent(false).execute(pool).await?;
+            update.push(")");
+            update.build().persistent(false).execute(c).await?;
         });
-        Ok(())
+        tx.commit().await
     }
 
-    /// Deletes a letter for all its owner's devices. False where there is none.
+    /// Deletes a letter for all its owner's devices. False where there is none; none once `by`, which
+    /// asks for it, was revoked.
     ///
     /// # Errors
     /// The database is out of reach.
-    pub async fn delete_letter(&self, mailbox: &Phone, letter: &MessageId) -> Result<bool, Error> {
-        let deleted = write!(self, pool => {
+    pub async fn delete_letter(
+        &self,
+        by: CredentialRow,
+        mailbox: &Phone,
+        letter: &MessageId,
+    ) -> Result<Option<bool>, Error> {
+        let mut tx = self.begin().await?;
+        if tx.hold(by).await?.is_none() {
+            return Ok(None);
+        }
+        let deleted = within!(&mut tx, c => {
             sqlx::query("DELETE FROM messages WHERE destination_phone = $1 AND message_id = $2")
-                .bind(mailbox.as_str()).bind(letter.to_text()).execute(pool).await?.rows_affected()
+                .bind(mailbox.as_str()).bind(letter.to_text()).execute(c).await?.rows_affected()
         });
-        Ok(deleted == 1)
+        tx.commit().await?;
+        Ok(Some(deleted == 1))
     }
 
     /// Deletes envelopes that a device has in its vault: each can be opened only once.
@@ -263,57 +287,54 @@ impl Db {
         if labels.is_empty() {
             return Ok(());
         }
-        write!(self, pool => {
-            let mut delete = QueryBuilder::new(
-                "DELETE FROM device_session_keys WHERE user_id = (SELECT user_id FROM webauthn_credentials WHERE id = ",
-            );
-            delete.push_bind(device.0).push(") AND webauthn_credential_id = ").push_bind(device.0)
+        let mut tx = self.begin().await?;
+        let Some(user) = tx.hold(device).await? else { return Ok(()) };
+        within!(&mut tx, c => {
+            let mut delete = QueryBuilder::new("DELETE FROM device_session_keys WHERE user_id = ");
+            delete.push_bind(user.0).push(" AND webauthn_credential_id = ").push_bind(device.0)
                 .push(" AND session_key_id IN (");
             let mut ids = delete.separated(", ");
             for label in labels {
                 ids.push_bind(label.to_text());
             }
             delete.push(")");
-            delete.build().persistent(false).execute(pool).await?;
+            delete.build().persistent(false).execute(c).await?;
         });
-        Ok(())
+        tx.commit().await
     }
 }
 
 impl Tx {
-    /// The rows of a mailbox's letters. On PostgreSQL they stay locked, so that of two devices that
-    /// acknowledge the last two deliveries at once, the second sees the first.
+    /// The rows of a mailbox's letters, by the letters' names; at least one is given. On PostgreSQL
+    /// they stay locked, so that of two devices that acknowledge the last two deliveries at once, the
+    /// second sees the first. A letter's deliveries are written by whoever has locked it.
     async fn lock_letters(
         &mut self,
         mailbox: &Phone,
-        letters: impl Iterator<Item = MessageId>,
-    ) -> Result<Vec<i64>, Error> {
-        let letters: Vec<String> = letters.map(|id| id.to_text()).collect();
-        if letters.is_empty() {
-            return Ok(Vec::new());
-        }
-        match self {
+        letters: impl Iterator<Item = &MessageId>,
+    ) -> Result<HashMap<String, i64>, Error> {
+        let letters: Vec<String> = letters.map(MessageId::to_text).collect();
+        let rows: Vec<(String, i64)> = match self {
             Self::Sqlite(tx) => {
-                let mut select =
-                    QueryBuilder::new("SELECT id FROM messages WHERE destination_phone = ");
+                let mut select = QueryBuilder::new(
+                    "SELECT message_id, id FROM messages WHERE destination_phone = ",
+                );
                 select.push_bind(mailbox.as_str().to_owned()).push(" AND message_id IN (");
                 let mut ids = select.separated(", ");
                 for letter in letters {
                     ids.push_bind(letter);
                 }
                 select.push(")");
-                Ok(select.build_query_scalar().persistent(false).fetch_all(&mut **tx).await?)
+                select.build_query_as().persistent(false).fetch_all(&mut **tx).await?
             }
             Self::Postgres(tx) => {
-                const SELECT: &str = "SELECT id FROM messages WHERE destination_phone = $1 \
+                const SELECT: &str = "SELECT message_id, id FROM messages WHERE destination_phone = $1 \
                      AND message_id = ANY ($2) ORDER BY id FOR UPDATE";
-                Ok(sqlx::query_scalar(SELECT)
-                    .bind(mailbox.as_str())
-                    .bind(letters)
-                    .fetch_all(&mut **tx)
-                    .await?)
+                let select = sqlx::query_as(SELECT).bind(mailbox.as_str()).bind(letters);
+                select.fetch_all(&mut **tx).await?
             }
-        }
+        };
+        Ok(rows.into_iter().collect())
     }
 
     async fn set_status(

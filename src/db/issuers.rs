@@ -146,31 +146,35 @@ impl Db {
     }
 
     /// Notes that a device has its tokens of today. Of two batches at once, one is noted. None once the
-    /// device was revoked.
+    /// device was revoked, or has begun anew under another registration id: its new beginning gets
+    /// tokens of its own.
     ///
     /// # Errors
     /// The database is out of reach.
     pub async fn note_issuance(
         &self,
         device: CredentialRow,
+        registration_id: u32,
         batch: Bytes<32>,
         now: UnixTime,
     ) -> Result<Option<Issuance>, Error> {
         const INSERT: &str = "INSERT INTO token_issuance (webauthn_credential_id, day, batch_digest) \
-             VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+             SELECT webauthn_credential_id, $2, $3 FROM device_keys \
+             WHERE webauthn_credential_id = $1 AND registration_id = $4 ON CONFLICT DO NOTHING";
         let mut tx = self.begin().await?;
         if tx.hold(device).await?.is_none() {
             return Ok(None);
         }
         let noted = within!(&mut tx, c => {
             sqlx::query(INSERT).bind(device.0).bind(Stamp(now.day())).bind(Raw(batch))
-                .execute(c).await?.rows_affected()
+                .bind(i64::from(registration_id)).execute(c).await?.rows_affected()
         });
         tx.commit().await?;
-        Ok(Some(match noted {
-            1 => Issuance::Open,
-            _ => self.issuance(device, batch, now).await?,
-        }))
+        if noted == 1 {
+            return Ok(Some(Issuance::Open));
+        }
+        let known = self.issuance(device, batch, now).await?;
+        Ok(Some(known).filter(|known| *known != Issuance::Open))
     }
 }
 

@@ -37,16 +37,7 @@ impl Approval {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LinkDevice {
     /// The device is one of the account's.
-    Linked {
-        /// The new device's row.
-        device: CredentialRow,
-        /// Its owner's row.
-        user: UserRow,
-        /// Its owner's phone.
-        phone: Phone,
-        /// Its name.
-        device_id: DeviceId,
-    },
+    Linked,
     /// No approved offer has this id, or none any more. Nothing was written.
     Ended,
     /// The account's list has moved on since the approval. Nothing was written.
@@ -62,13 +53,6 @@ struct LinkColumns {
     answer: Option<Vec<u8>>,
     #[sqlx(try_from = "Stamp")]
     expires_at: UnixTime,
-}
-
-#[derive(FromRow)]
-struct ApprovedColumns {
-    user_id: i64,
-    phone: String,
-    approval: String,
 }
 
 const SELECT: &str =
@@ -129,27 +113,31 @@ impl Db {
         Ok(true)
     }
 
-    /// Keeps what a device of this user approved, in the place of what one of them approved before.
-    /// False where the offer has ended, or another account has approved it.
+    /// Keeps what a device approved, in the place of what one of its account approved before. False
+    /// where the offer has ended, or another account has approved it; none once `by` was revoked.
     ///
     /// # Errors
     /// The database is out of reach.
     pub async fn approve_link(
         &self,
         id: &LinkId,
-        user: UserRow,
+        by: CredentialRow,
         approval: &Approval,
         answer: &[u8],
         now: UnixTime,
-    ) -> Result<bool, Error> {
+    ) -> Result<Option<bool>, Error> {
         const UPDATE: &str = "UPDATE device_links SET user_id = $2, approval = $3, answer = $4 \
              WHERE id = $1 AND expires_at > $5 AND (user_id IS NULL OR user_id = $2)";
         let approval =
             serde_json::to_string(approval).map_err(|_| Error::corrupt("device_links.approval"))?;
-        Ok(write!(self, pool => {
+        let mut tx = self.begin().await?;
+        let Some(user) = tx.hold(by).await? else { return Ok(None) };
+        let approved = within!(&mut tx, c => {
             sqlx::query(UPDATE).bind(Raw(*id)).bind(user.0).bind(approval).bind(answer.to_vec())
-                .bind(Stamp(now)).execute(pool).await?.rows_affected()
-        }) == 1)
+                .bind(Stamp(now)).execute(c).await?.rows_affected()
+        });
+        tx.commit().await?;
+        Ok(Some(approved == 1))
     }
 
     /// Whose account an approved offer leads into.
@@ -179,7 +167,9 @@ impl Db {
     ) -> Result<LinkDevice, Error> {
         let row = CredentialRow(ids::random(rng));
         let mut tx = self.begin().await?;
-        let Some((user, phone, approval)) = tx.take_approval(id, now).await? else {
+        // On PostgreSQL the account is locked before its link, as by whoever else changes both.
+        let Some(user) = tx.lock_approver(id).await? else { return Ok(LinkDevice::Ended) };
+        let Some(approval) = tx.take_approval(id, now).await? else {
             return Ok(LinkDevice::Ended);
         };
         if !tx.replace_list_of(user, &approval.device_list).await? {
@@ -196,9 +186,8 @@ impl Db {
         tx.insert_device_keys(row, device, &body.one_time_prekeys).await?;
         tx.insert_signed_prekey(row, &approval.signed_prekey).await?;
         tx.insert_one_time_prekeys(row, &body.one_time_prekeys, now).await?;
-        let device_id = device.device_id;
         tx.commit().await?;
-        Ok(LinkDevice::Linked { device: row, user, phone, device_id })
+        Ok(LinkDevice::Linked)
     }
 }
 
@@ -224,23 +213,36 @@ impl Tx {
         })
     }
 
+    /// Whose account an approved offer leads into: no other one approves it any more.
+    async fn lock_approver(&mut self, id: &LinkId) -> Result<Option<UserRow>, Error> {
+        const SELECT: &str =
+            "SELECT user_id FROM device_links WHERE id = $1 AND user_id IS NOT NULL";
+        const LOCKING: &str = "SELECT id FROM users WHERE id = \
+             (SELECT user_id FROM device_links WHERE id = $1) FOR NO KEY UPDATE";
+        Ok(match self {
+            // There is one writer, and this transaction is it.
+            Self::Sqlite(tx) => {
+                sqlx::query_scalar(SELECT).bind(Raw(*id)).fetch_optional(&mut **tx).await?
+            }
+            Self::Postgres(tx) => {
+                sqlx::query_scalar(LOCKING).bind(Raw(*id)).fetch_optional(&mut **tx).await?
+            }
+        })
+    }
+
     /// Deletes an approved offer, and answers what was approved: of racing completions one gets it.
     async fn take_approval(
         &mut self,
         id: &LinkId,
         now: UnixTime,
-    ) -> Result<Option<(UserRow, Phone, Approval)>, Error> {
+    ) -> Result<Option<Approval>, Error> {
         const TAKE: &str = "DELETE FROM device_links WHERE id = $1 AND expires_at > $2 \
-             AND user_id IS NOT NULL RETURNING user_id, approval, \
-             (SELECT phone FROM users WHERE users.id = device_links.user_id) AS phone";
-        let row: Option<ApprovedColumns> = within!(self, c => {
-            sqlx::query_as(TAKE).bind(Raw(*id)).bind(Stamp(now)).fetch_optional(c).await?
+             AND approval IS NOT NULL RETURNING approval";
+        let approval: Option<String> = within!(self, c => {
+            sqlx::query_scalar(TAKE).bind(Raw(*id)).bind(Stamp(now)).fetch_optional(c).await?
         });
-        let Some(row) = row else { return Ok(None) };
-        let approval = serde_json::from_str(&row.approval)
-            .map_err(|_| Error::corrupt("device_links.approval"))?;
-        let phone = row.phone.parse().map_err(|_| Error::corrupt("users.phone"))?;
-        Ok(Some((UserRow(row.user_id), phone, approval)))
+        let approval = approval.map(|approval| serde_json::from_str(&approval));
+        approval.transpose().map_err(|_| Error::corrupt("device_links.approval"))
     }
 
     async fn active_device_ids(&mut self, user: UserRow) -> Result<Vec<DeviceId>, Error> {

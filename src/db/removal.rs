@@ -3,9 +3,6 @@
 use super::{CredentialRow, Db, Error, Tx, UserRow, within};
 use letterbox_protocol::types::Phone;
 
-/// How often a removal is begun anew after a deadlock with one of the account's own writes.
-const TRIES: u32 = 4;
-
 /// What is kept under the phone and not under the user.
 const OF_PHONE: [&str; 3] = [
     "DELETE FROM messages WHERE destination_phone = $1",
@@ -15,65 +12,61 @@ const OF_PHONE: [&str; 3] = [
 
 impl Db {
     /// Deletes an account: everything that belongs to the user or stands under the phone, and the
-    /// sessions in which somebody has lately proved it. Answers the devices that it had.
+    /// sessions in which somebody has lately proved it. Answers the devices that it had; none once
+    /// `by`, which asks for it, was revoked or the account has gone, perhaps for another one.
     ///
     /// # Errors
     /// The database is out of reach.
     pub async fn delete_account(
         &self,
+        by: CredentialRow,
         user: UserRow,
         phone: &Phone,
-    ) -> Result<Vec<CredentialRow>, Error> {
-        let mut tries = 1;
-        loop {
-            match self.try_to_delete_account(user, phone).await {
-                Err(error) if error.is_worth_retrying() && tries < TRIES => tries += 1,
-                done => return done,
-            }
-        }
-    }
-
-    async fn try_to_delete_account(
-        &self,
-        user: UserRow,
-        phone: &Phone,
-    ) -> Result<Vec<CredentialRow>, Error> {
+    ) -> Result<Option<Vec<CredentialRow>>, Error> {
         // A phone is a plus sign and digits: nothing that LIKE reads as a pattern.
         const SESSIONS: &str = "DELETE FROM sessions WHERE webauthn_credential_id IS NULL \
              AND data LIKE '%\"' || $1 || '\"%'";
         let mut tx = self.begin().await?;
-        let devices = tx.remove_account(user, phone).await?;
+        tx.lock_phone(phone).await?;
+        let devices = tx.lock_devices(user).await?;
+        if tx.hold(by).await?.is_none() {
+            return Ok(None);
+        }
+        tx.remove_account(user, phone).await?;
         within!(&mut tx, c => {
             sqlx::query(SESSIONS).bind(phone.as_str()).execute(c).await?;
         });
         tx.commit().await?;
-        Ok(devices)
+        Ok(Some(devices))
     }
 }
 
 impl Tx {
-    /// Removes what [`Db::delete_account`] does, but for sessions before sign-in.
+    /// Removes what [`Db::delete_account`] does, but for sessions before sign-in. Phone and devices
+    /// are locked.
     pub(super) async fn remove_account(
         &mut self,
         user: UserRow,
         phone: &Phone,
-    ) -> Result<Vec<CredentialRow>, Error> {
-        self.lock_phone(phone).await?;
-        let devices = self.lock_devices(user).await?;
-        within!(self, c => {
-            sqlx::query("DELETE FROM users WHERE id = $1").bind(user.0).execute(c).await?;
-        });
+    ) -> Result<(), Error> {
+        // Letters before their deliveries, which go with the devices.
         for delete in OF_PHONE {
-            within!(self, c => {
+            within!(&mut *self, c => {
                 sqlx::query(delete).bind(phone.as_str()).execute(c).await?;
             });
         }
-        Ok(devices)
+        within!(self, c => {
+            sqlx::query("DELETE FROM users WHERE id = $1").bind(user.0).execute(c).await?;
+        });
+        Ok(())
     }
 
     /// All devices of a user. On PostgreSQL this waits for the sends that are under way to them, and
     /// later ones wait for this transaction: no letter comes in behind the removal.
-    async fn lock_devices(&mut self, user: UserRow) -> Result<Vec<CredentialRow>, Error> {
+    pub(super) async fn lock_devices(
+        &mut self,
+        user: UserRow,
+    ) -> Result<Vec<CredentialRow>, Error> {
         if let Self::Postgres(tx) = self {
             const LOCK: &str = "SELECT id FROM users WHERE id = $1 FOR UPDATE";
             sqlx::query(LOCK).bind(user.0).execute(&mut **tx).await?;

@@ -1,7 +1,7 @@
 //! The waiting period, before an account begins anew without any of its passkeys. It can be begun
 //! by whoever proves the number, is told to the devices, and is cancelled by any of them.
 
-use super::{Db, Error, Tx, UserRow, columns::Stamp, read, within, write};
+use super::{CredentialRow, Db, Error, Tx, UserRow, columns::Stamp, read, within};
 use letterbox_protocol::{
     types::{HOUR, Phone, UnixTime},
     wire::{Reset, ResetState},
@@ -69,22 +69,31 @@ impl Db {
     }
 
     /// Cancels a waiting period, also one that is over and was not used, and blocks another one for
-    /// so many seconds. False where there was none to cancel.
+    /// so many seconds. False where there was none to cancel; none once `by`, which asks for it, was
+    /// revoked or the account was begun anew.
     ///
     /// # Errors
     /// The database is out of reach.
     pub async fn cancel_reset(
         &self,
+        by: CredentialRow,
         phone: &Phone,
         block: i64,
         now: UnixTime,
-    ) -> Result<bool, Error> {
+    ) -> Result<Option<bool>, Error> {
         const CANCEL: &str = "UPDATE registration_waits SET cancelled_at = $2, ends_at = $3 \
              WHERE phone = $1 AND cancelled_at IS NULL";
-        Ok(write!(self, pool => {
+        let mut tx = self.begin().await?;
+        tx.lock_phone(phone).await?;
+        if tx.hold(by).await?.is_none() {
+            return Ok(None);
+        }
+        let cancelled = within!(&mut tx, c => {
             sqlx::query(CANCEL).bind(phone.as_str()).bind(Stamp(now.hour()))
-                .bind(Stamp(hour_up(now.plus(block)))).execute(pool).await?.rows_affected()
-        }) == 1)
+                .bind(Stamp(hour_up(now.plus(block)))).execute(c).await?.rows_affected()
+        });
+        tx.commit().await?;
+        Ok(Some(cancelled == 1))
     }
 
     /// How a phone's waiting period stands, where there is one.

@@ -1,7 +1,8 @@
 //! Expiry: what is past its time goes, a bounded number of rows at once.
 
-use super::{Db, Error, columns::Stamp, write};
+use super::{Db, Error, columns::Stamp};
 use letterbox_protocol::types::{DAY, HOUR, UnixTime};
+use sqlx::AssertSqlSafe;
 
 /// What a sweep removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -79,17 +80,26 @@ pub(crate) const SWEEPS: [(&str, i64); 14] = [
 
 impl Db {
     /// Removes expired rows from every table, at most `batch` a table, so that no sweep holds up
-    /// the writers for long.
+    /// the writers for long. On PostgreSQL a row that somebody else has locked stays until the next
+    /// sweep: this one waits for nobody who may wait for it.
     ///
     /// # Errors
     /// The database is out of reach.
     pub async fn sweep(&self, now: UnixTime, batch: u32) -> Result<Swept, Error> {
         let mut swept = Swept::default();
         for (delete, grace) in SWEEPS {
-            let rows = write!(self, pool => {
-                sqlx::query(delete).bind(Stamp(now.plus(-grace))).bind(i64::from(batch))
-                    .execute(pool).await?.rows_affected()
-            });
+            let (time, limit) = (Stamp(now.plus(-grace)), i64::from(batch));
+            let rows = match self {
+                Self::Sqlite { writer, .. } => {
+                    let delete = sqlx::query(delete).bind(time).bind(limit);
+                    delete.execute(writer).await?.rows_affected()
+                }
+                Self::Postgres(pool) => {
+                    let skipping = delete.replace("LIMIT $2", "LIMIT $2 FOR UPDATE SKIP LOCKED");
+                    let delete = sqlx::query(AssertSqlSafe(skipping)).bind(time).bind(limit);
+                    delete.execute(pool).await?.rows_affected()
+                }
+            };
             swept.rows += rows;
             swept.more |= rows >= u64::from(batch);
         }

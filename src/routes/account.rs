@@ -2,7 +2,7 @@
 
 use super::{
     body::{Json, NO_CONTENT},
-    session::SignedIn,
+    session::{self, SignedIn},
     touch::Touched,
 };
 use crate::{
@@ -35,8 +35,9 @@ pub async fn disclosure(
     signed_in: SignedIn,
 ) -> Result<Json<Disclosure>, Error> {
     let manifest = Manifest::load().map_err(|_| Error::internal("the privacy manifest"))?;
-    let (phone, now) = (&signed_in.device.phone, app.clock.now());
-    Ok(Json(audit::disclosure(&app.db, &manifest, phone, Detail::ForOwner, now).await?))
+    let (device, now) = (signed_in.device, app.clock.now());
+    let held = audit::disclosure(&app.db, &manifest, &device.phone, Detail::ForOwner, now).await?;
+    session::still(&app, &device, held).await.map(Json)
 }
 
 /// End this session and its live sockets. There need not be one.
@@ -64,9 +65,9 @@ pub async fn delete(
     Touched(()): Touched<()>,
 ) -> Result<StatusCode, Error> {
     let SignedIn { device, session, .. } = signed_in;
-    let devices = app.db.delete_account(device.user, &device.phone).await?;
+    let devices = app.db.delete_account(device.row, device.user, &device.phone).await?;
+    end_devices(&app, devices.ok_or(Error::SignInRequired)?);
     session.flush().await.map_err(|_| Error::internal("session"))?;
-    end_devices(&app, devices);
     Ok(NO_CONTENT)
 }
 

@@ -6,7 +6,7 @@ use super::{
     body::{Json, NO_CONTENT},
     publish::{check_name, sentence, served},
     rotation::{check_rotation, follows, is_held},
-    session::DeviceSession,
+    session::{self, DeviceSession},
     session_keys::{envelope_limit, parse_wraps},
     touch::Touched,
 };
@@ -31,7 +31,9 @@ use letterbox_protocol::{
     get, path = "/v1/devices", tag = "account", responses((status = 200, body = Devices)),
 )]
 pub async fn list(State(app): State<App>, session: DeviceSession) -> Result<Json<Devices>, Error> {
-    let devices = app.db.devices(&session.device.phone).await?;
+    let device = session.device;
+    let devices = app.db.devices(&device.phone).await?;
+    let devices = session::still(&app, &device, devices).await?;
     devices.map(Json).ok_or_else(|| Error::internal("account without keys"))
 }
 
@@ -48,11 +50,12 @@ pub async fn rename(
     Json(body): Json<RenameDevice>,
 ) -> Result<StatusCode, Error> {
     check_name(&body.encrypted_name)?;
-    let user = session.device.user;
-    if !app.db.rename_device(user, &device_id, &body.encrypted_name.0).await? {
+    let by = session.device;
+    let renamed = app.db.rename_device(by.row, &device_id, &body.encrypted_name.0).await?;
+    if !renamed.ok_or(Error::SignInRequired)? {
         return Err(Error::NotFound);
     }
-    tell_devices(&app, user).await;
+    tell_devices(&app, by.user).await;
     Ok(NO_CONTENT)
 }
 
@@ -79,7 +82,7 @@ pub async fn revoke(
     let RevokeDevice { rotation, identity } = body;
     let inside = |error: Error| error.within("rotation");
     let wraps = parse_wraps(&by.device_id, rotation.wraps).map_err(inside)?;
-    let served = served(&app, &by.phone).await?;
+    let served = served(&app, &by).await?;
     let rotation = Rotation {
         device_list: &rotation.device_list,
         messaging_key: &rotation.messaging_key,
@@ -89,7 +92,7 @@ pub async fn revoke(
     };
     check_rotation(&app, &rotation, &by.phone).map_err(inside)?;
     let Some(device) = app.db.device_named(by.user, &device_id).await? else {
-        let held = is_held(&app, &rotation, by.row, &by.phone).await?;
+        let held = is_held(&app, &rotation, &by).await?;
         return if held { Ok(NO_CONTENT) } else { Err(Error::NotFound) };
     };
     let devices = &served.device_list.devices;
@@ -111,6 +114,7 @@ async fn end(app: &App, by: &Credential, revocation: &Revocation<'_>) -> Result<
             tell_devices(app, by.user).await;
             Ok(NO_CONTENT)
         }
+        Rotate::Stale if is_held(app, &revocation.rotation, by).await? => Ok(NO_CONTENT),
         Rotate::Stale => Err(Error::StaleKeys),
         Rotate::MailboxFull => Err(Error::MailboxFull),
     }

@@ -2,7 +2,7 @@
 
 use super::{
     body::{Json, NO_CONTENT},
-    session::DeviceSession,
+    session::{self, DeviceSession},
 };
 use crate::{app::App, db::ClaimExchange, error::Error};
 use axum::{
@@ -20,7 +20,9 @@ pub async fn open_now(
     State(app): State<App>,
     session: DeviceSession,
 ) -> Result<Json<EphemeralKeys>, Error> {
-    let keys = app.db.open_exchanges(&session.device.phone, app.clock.now()).await?;
+    let device = session.device;
+    let keys = app.db.open_exchanges(&device.phone, app.clock.now()).await?;
+    let keys = session::still(&app, &device, keys).await?;
     Ok(Json(EphemeralKeys { keys }))
 }
 
@@ -37,7 +39,9 @@ pub async fn claim(
     id: Result<Path<KeyExchangeId>, PathRejection>,
 ) -> Result<StatusCode, Error> {
     let Path(id) = id.map_err(|_| Error::NotFound)?;
-    match app.db.claim_exchange(&session.device.phone, &id, app.clock.now()).await? {
+    let device = session.device;
+    let claim = app.db.claim_exchange(device.row, &device.phone, &id, app.clock.now()).await?;
+    match claim.ok_or(Error::SignInRequired)? {
         ClaimExchange::Claimed => Ok(NO_CONTENT),
         ClaimExchange::AlreadyClaimed => Err(Error::AlreadyClaimed),
         ClaimExchange::Unknown => Err(Error::NotFound),

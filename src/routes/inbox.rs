@@ -125,8 +125,9 @@ pub async fn delete(
     message_id: Result<Path<MessageId>, axum::extract::rejection::PathRejection>,
 ) -> Result<StatusCode, Error> {
     let Path(message_id) = message_id.map_err(|_| bad("message_id"))?;
-    app.db.delete_letter(&session.device.phone, &message_id).await?;
-    Ok(NO_CONTENT)
+    let device = session.device;
+    let deleted = app.db.delete_letter(device.row, &device.phone, &message_id).await?;
+    deleted.map(|_| NO_CONTENT).ok_or(Error::SignInRequired)
 }
 
 pub(crate) fn at_most_acks(field: &str, count: usize) -> Result<(), Error> {

@@ -42,8 +42,9 @@ pub async fn status(
     session: DeviceSession,
 ) -> Result<Json<KeyStatus>, Error> {
     let (device, now) = (session.device, app.clock.now());
-    let mut status = app.db.key_status(device.row, now).await?.ok_or(Error::SignInRequired)?;
+    // By the phone first: it is this account's, where the device is there afterwards.
     let reset = app.db.reset_of(&device.phone, now).await?;
+    let mut status = app.db.key_status(device.row, now).await?.ok_or(Error::SignInRequired)?;
     status.reset = reset.filter(|reset| reset.state != ResetState::Blocked);
     Ok(Json(status))
 }
@@ -59,7 +60,7 @@ pub async fn check(
     Json(body): Json<CheckKeys>,
 ) -> Result<Json<KeysChecked>, Error> {
     let device = session.device;
-    let bundle = served(&app, &device.phone).await?;
+    let bundle = served(&app, &device).await?;
     let prekeys = bundle.prekeys.iter().find(|prekeys| prekeys.device_id == device.device_id);
     let matches = prekeys.is_some_and(|prekeys| {
         body.digest
@@ -84,7 +85,7 @@ pub async fn sender_certificate(
     session: DeviceSession,
 ) -> Result<Json<Certificate>, Error> {
     let device = session.device;
-    let bundle = served(&app, &device.phone).await?;
+    let bundle = served(&app, &device).await?;
     let server = app.certificate_keys.first().ok_or_else(|| Error::internal("no server key"))?;
     let certificate = SenderCertificate::issue(
         server,

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     app::App,
-    db::{Approval, CredentialRow, LinkDevice, NewCredential},
+    db::{Approval, CredentialRow, LinkDevice},
     error::Error,
     net::ClientAddress,
 };
@@ -123,11 +123,11 @@ pub async fn approve(
         return Err(Error::field("answer", "A sealed answer has at most 4,096 bytes."));
     }
     let device = session.device;
-    let served = served(&app, &device.phone).await?;
+    let served = served(&app, &device).await?;
     check_approval(&app, &body, &served, &device.phone, now)?;
     let approval = Approval { device_list: body.device_list, signed_prekey: body.signed_prekey };
-    let approved = app.db.approve_link(&id, device.user, &approval, &body.answer.0, now).await?;
-    if approved { Ok(NO_CONTENT) } else { Err(Error::LinkEnded) }
+    let approved = app.db.approve_link(&id, device.row, &approval, &body.answer.0, now).await?;
+    if approved.ok_or(Error::SignInRequired)? { Ok(NO_CONTENT) } else { Err(Error::LinkEnded) }
 }
 
 /// The next list names the devices of the last one and one more, whose prekey comes with it.
@@ -196,23 +196,19 @@ pub async fn complete(
     }
     check_one_time(&app, &body.one_time_prekeys)?;
     check_name(&body.encrypted_name)?;
-    let credential = NewCredential {
-        user_handle: fresh.user_handle,
-        credential_id: fresh.credential_id.0,
-        passkey: fresh.passkey,
-    };
-    match app.db.complete_link(&id, &credential, &body, now, &mut app.rng()).await? {
-        LinkDevice::Linked { device, user, phone, device_id } => {
-            begin_session(&session, device, id, now).await?;
-            tell_devices(&app, user).await;
-            created(Account { phone, device_id, device_session: true })
-        }
-        LinkDevice::Ended => Err(Error::LinkEnded),
-        LinkDevice::Stale => Err(Error::StaleKeys),
+    match app.db.complete_link(&id, &fresh.credential(), &body, now, &mut app.rng()).await? {
+        // Where it has ended, by this very request perhaps.
+        LinkDevice::Linked | LinkDevice::Ended => {}
+        LinkDevice::Stale => return Err(Error::StaleKeys),
         LinkDevice::CredentialTaken => {
-            Err(Error::field("device_list", "This device id or passkey is in use. Start again."))
+            let why = "This device id or passkey is in use. Start again.";
+            return Err(Error::field("device_list", why));
         }
     }
+    let device = fresh.device(&app).await?.ok_or(Error::LinkEnded)?;
+    begin_session(&session, device.row, id, now).await?;
+    tell_devices(&app, device.user).await;
+    created(Account { phone: device.phone, device_id: device.device_id, device_session: true })
 }
 
 /// The answer to a completion whose answer was lost.

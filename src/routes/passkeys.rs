@@ -7,7 +7,12 @@ use super::{
     registration::ProvedPhone,
     session::{self, Remembered},
 };
-use crate::{app::App, db::Credential, error::Error, net::ClientAddress};
+use crate::{
+    app::App,
+    db::{Credential, NewCredential},
+    error::Error,
+    net::ClientAddress,
+};
 use axum::{
     extract::{FromRef, FromRequest, Request, State},
     http::StatusCode,
@@ -59,6 +64,23 @@ pub(crate) struct FreshPasskey {
 
 impl Remembered for FreshPasskey {
     const NAME: &'static str = "fresh_passkey";
+}
+
+impl FreshPasskey {
+    /// What storage is to keep of it.
+    pub(crate) fn credential(&self) -> NewCredential {
+        NewCredential {
+            user_handle: self.user_handle,
+            credential_id: self.credential_id.0.clone(),
+            passkey: self.passkey.clone(),
+        }
+    }
+
+    /// The device that it has become, even where the session was not told: its request may have been
+    /// cut short.
+    pub(crate) async fn device(&self, app: &App) -> Result<Option<Credential>, Error> {
+        device_of(app, &self.credential_id.0, self.user_handle).await
+    }
 }
 
 /// A sign-in under way.
@@ -221,6 +243,15 @@ async fn known_device(
     else {
         return Ok(None);
     };
+    device_of(app, credential_id, user_handle).await
+}
+
+/// The device of this passkey.
+async fn device_of(
+    app: &App,
+    credential_id: &[u8],
+    user_handle: Uuid,
+) -> Result<Option<Credential>, Error> {
     let device = app.db.credential_by_credential_id(credential_id).await?;
     Ok(device.filter(|device| device.user_handle == user_handle))
 }

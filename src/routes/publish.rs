@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     app::App,
-    db::{CreateAccount, Credential, NewCredential, Publish},
+    db::{CreateAccount, Credential, Publish},
     error::Error,
 };
 use axum::extract::State;
@@ -62,17 +62,17 @@ async fn create(
         return Err(Error::NoChallenge);
     }
     let device_id = check_account(app, account, &fresh.phone, now)?;
-    let credential = NewCredential {
-        user_handle: fresh.user_handle,
-        credential_id: fresh.credential_id.0,
-        passkey: fresh.passkey,
-    };
-    let rng = &mut app.rng();
-    let created = app.db.create_account(&fresh.phone, &credential, account, now, rng).await?;
+    let (passkey, rng) = (fresh.credential(), &mut app.rng());
+    let created = app.db.create_account(&fresh.phone, &passkey, account, now, rng).await?;
     let (row, ended) = match created {
         CreateAccount::Created(row) => (row, Vec::new()),
         CreateAccount::Replaced(row, ended) => (row, ended),
-        CreateAccount::PhoneTaken => return Err(Error::PhoneTaken),
+        // By this very request perhaps.
+        CreateAccount::PhoneTaken => {
+            let device = fresh.device(app).await?.ok_or(Error::PhoneTaken)?;
+            check_same(app, account, &device).await?;
+            (device.row, Vec::new())
+        }
         CreateAccount::CredentialTaken => {
             let why = "This device id or passkey is in use. Start again.";
             return Err(Error::field("device_list", why));
@@ -83,10 +83,10 @@ async fn create(
     };
     // The id was renewed when the passkey was registered. Renewing it again would lose the session
     // to a client that never gets this answer.
+    end_devices(app, ended);
     session.clear().await;
     session::sign_in(session, row).await?;
     session::prove_device(session).await?;
-    end_devices(app, ended);
     Ok(Json(Account { phone: fresh.phone, device_id, device_session: true }))
 }
 
@@ -97,10 +97,16 @@ async fn repeated(
     signed_in: SignedIn,
 ) -> Result<Json<Account>, Error> {
     let SignedIn { device, proved, .. } = signed_in;
-    let served = served(app, &device.phone).await?;
+    check_same(app, account, &device).await?;
+    Ok(Json(answer(device, proved)))
+}
+
+/// Whether the device's account is the one that is published.
+async fn check_same(app: &App, account: &NewAccount, device: &Credential) -> Result<(), Error> {
+    let served = served(app, device).await?;
     let same = served.identity_key == account.identity_key
         && account.device_list.devices.iter().any(|listed| listed.device_id == device.device_id);
-    if same { Ok(Json(answer(device, proved))) } else { Err(Error::PhoneTaken) }
+    if same { Ok(()) } else { Err(Error::PhoneTaken) }
 }
 
 fn answer(device: Credential, device_session: bool) -> Account {
@@ -150,16 +156,17 @@ async fn renew(
         return Err(Error::DeviceSessionRequired);
     }
     let device = signed_in.device;
-    let served = served(app, &device.phone).await?;
-    check_renewal(app, renewal, &served, &device)?;
-    match app.db.publish_renewal(device.row, renewal, &served.identity_key).await? {
+    let before = served(app, &device).await?;
+    check_renewal(app, renewal, &before, &device)?;
+    match app.db.publish_renewal(device.row, renewal, &before.identity_key).await? {
         Publish::Done => {
             if renewal.device_list.is_some() {
                 tell_devices(app, device.user).await;
             }
             Ok(Json(answer(device, true)))
         }
-        Publish::Stale if holds(&served, renewal, &device.device_id) => {
+        // The same request may have come between.
+        Publish::Stale if holds(&served(app, &device).await?, renewal, &device.device_id) => {
             Ok(Json(answer(device, true)))
         }
         Publish::Stale => Err(Error::StaleKeys),
@@ -271,9 +278,12 @@ pub(crate) fn check_exchange(
     Ok(())
 }
 
-/// What the server serves of a phone that has an account.
-pub(crate) async fn served(app: &App, phone: &Phone) -> Result<KeyBundle, Error> {
-    app.db.served_bundle(phone).await?.ok_or_else(|| Error::internal("account without keys"))
+/// What the server serves of a device's account.
+pub(crate) async fn served(app: &App, device: &Credential) -> Result<KeyBundle, Error> {
+    let served = app.db.served_bundle(&device.phone).await?;
+    session::still(app, device, served)
+        .await?
+        .ok_or_else(|| Error::internal("account without keys"))
 }
 
 pub(crate) fn sentence(error: &impl std::fmt::Display) -> String {

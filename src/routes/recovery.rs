@@ -68,7 +68,7 @@ pub async fn recover(
 ) -> Result<StatusCode, Error> {
     let SignedIn { device, session, .. } = signed_in;
     let wraps = parse_wraps(&device.device_id, body.wraps)?;
-    let served = served(&app, &device.phone).await?;
+    let served = served(&app, &device).await?;
     let rotation = Rotation {
         device_list: &body.device_list,
         messaging_key: &body.messaging_key,
@@ -114,7 +114,7 @@ async fn begin(
             Ok(())
         }
         Rotate::Stale => {
-            let held = is_held(app, &beginning.rotation, device.row, &device.phone).await?;
+            let held = is_held(app, &beginning.rotation, device).await?;
             if held { Ok(()) } else { Err(Error::StaleKeys) }
         }
         Rotate::MailboxFull => Err(Error::MailboxFull),

@@ -45,7 +45,9 @@ pub async fn cancel(
     Touched(()): Touched<()>,
 ) -> Result<StatusCode, Error> {
     let device = signed_in.device;
-    if app.db.cancel_reset(&device.phone, wait(&app), app.clock.now()).await? {
+    let (block, now) = (wait(&app), app.clock.now());
+    let cancelled = app.db.cancel_reset(device.row, &device.phone, block, now).await?;
+    if cancelled.ok_or(Error::SignInRequired)? {
         tell_devices(&app, device.user).await;
     }
     Ok(NO_CONTENT)

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     app::App,
-    db::{CredentialRow, Rotate, Rotation},
+    db::{Credential, Rotate, Rotation},
     error::Error,
 };
 use axum::{extract::State, http::StatusCode};
@@ -37,7 +37,7 @@ pub async fn rotate(
     let device = session.device;
     let RotateMessagingKey { messaging_key, device_list, wraps } = body;
     let wraps = parse_wraps(&device.device_id, wraps)?;
-    let served = served(&app, &device.phone).await?;
+    let served = served(&app, &device).await?;
     let rotation = Rotation {
         device_list: &device_list,
         messaging_key: &messaging_key,
@@ -60,7 +60,7 @@ pub async fn rotate(
             app.wake.look(siblings);
             tell_devices(&app, device.user).await;
         }
-        Rotate::Stale if is_held(&app, &rotation, device.row, &device.phone).await? => {}
+        Rotate::Stale if is_held(&app, &rotation, &device).await? => {}
         Rotate::Stale => return Err(Error::StaleKeys),
         Rotate::MailboxFull => return Err(Error::MailboxFull),
     }
@@ -112,15 +112,14 @@ pub(crate) fn follows(
 pub(crate) async fn is_held(
     app: &App,
     rotation: &Rotation<'_>,
-    device: CredentialRow,
-    phone: &Phone,
+    device: &Credential,
 ) -> Result<bool, Error> {
-    let now = served(app, phone).await?;
+    let now = served(app, device).await?;
     let same = now.device_list == *rotation.device_list
         && now.messaging_key == *rotation.messaging_key
         && now.identity_key == *rotation.identity_key;
     match rotation.wraps {
-        Some(wraps) if same => Ok(app.db.holds_wraps(device, wraps).await?),
+        Some(wraps) if same => Ok(app.db.holds_wraps(device.row, wraps).await?),
         _ => Ok(same),
     }
 }

@@ -142,6 +142,16 @@ where
     }
 }
 
+/// What was read by a device's phone, if the device is still there: the end of a device is final, so
+/// it was read of its own account, and not of the number's next one.
+///
+/// # Errors
+/// [`Error::SignInRequired`] once the device has ended.
+pub(crate) async fn still<T>(app: &App, device: &Credential, read: T) -> Result<T, Error> {
+    let there = app.db.credential(device.row).await?;
+    there.map(|_| read).ok_or(Error::SignInRequired)
+}
+
 /// The request's session, there or not yet.
 async fn own_session<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<Session, Error> {
     let found = Session::from_request_parts(parts, state).await;

@@ -51,6 +51,6 @@ pub async fn issue(
     }
     let device = &signed_in.device;
     let allowed = || app.rates.token_batch(&device.phone);
-    let response = app.issuers.issue(device.row, request, allowed).await?;
+    let response = app.issuers.issue(device, request, allowed).await?;
     Ok(Json(IssuedTokens { token_response: Blob(response.to_bytes()) }))
 }

@@ -14,6 +14,11 @@ use letterbox_protocol::{
     },
 };
 use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
 const PHONE: &str = "+4915112345678";
 
@@ -73,6 +78,59 @@ on_both_engines! {
         assert_eq!(refused.refused(), (409, "/problems/phone-taken".to_owned()));
     }
 
+    async fn a_publication_that_the_session_was_not_told_of_gets_the_same_answer(db) {
+        let app = TestApp::start(&db.url, &[]).await;
+        let mut member = Member::new(&app, PHONE);
+        member.register_passkey().await;
+        db.keep_sessions().await;
+        let keys = PublishKeys::Account(member.account());
+        let first = member.send(Method::PUT, "/v1/keys", &keys).await;
+        db.put_sessions_back().await;
+        let mut other = Member::new(&app, "+4915112345670");
+        (other.phone, other.cookie) = (member.phone.clone(), member.cookie.clone());
+        let another = PublishKeys::Account(other.account());
+        let refused = other.send(Method::PUT, "/v1/keys", &another).await;
+        assert_eq!(refused.refused(), (409, "/problems/phone-taken".to_owned()));
+        let again = member.send(Method::PUT, "/v1/keys", &keys).await;
+        assert_eq!((again.status, &again.body), (200, &first.body));
+        assert_eq!(member.get("/v1/inbox").await.status, 200);
+    }
+
+    /// The account ends, and another begins under its number, while a request of the first is read.
+    async fn the_next_account_of_a_number_answers_nothing_to_the_one_before(db) {
+        let app = TestApp::start(&db.url, &[]).await;
+        let mut member = Member::signed_up(&app, PHONE).await;
+        let body = serde_json::to_vec(&CheckKeys { digest: Bytes([1; 32]) }).unwrap();
+        let head = format!(
+            "POST /v1/keys/check HTTP/1.1\r\nhost: x\r\norigin: {}\r\ncookie: {}\r\nconnection: close\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            app.origin(), member.cookie.as_ref().unwrap(), body.len(),
+        );
+        let mut waiting = Vec::new();
+        for _ in 0..2 {
+            let mut stream = TcpStream::connect(app.running.address).await.unwrap();
+            stream.write_all(head.as_bytes()).await.unwrap();
+            waiting.push(stream);
+        }
+        // Long enough for the sessions to be looked up. Where it is not, this shows less.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let deleted = member.send_touched(Method::DELETE, "/v1/account", None::<&()>).await;
+        assert_eq!(deleted.status, 204);
+        let mut next = Member::new(&app, "+4915112345670");
+        next.phone = member.phone.clone();
+        for mut stream in waiting {
+            stream.write_all(&body).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+            if next.cookie.is_none() {
+                next.register_passkey().await;
+                let keys = PublishKeys::Account(next.account());
+                assert_eq!(next.send(Method::PUT, "/v1/keys", &keys).await.status, 200);
+            }
+        }
+    }
+
     async fn keys_are_published_only_in_a_session_that_may(db) {
         let app = TestApp::start(&db.url, &[]).await;
         let mut stranger = Member::new(&app, PHONE);
@@ -116,6 +174,25 @@ on_both_engines! {
         assert_eq!(member.send(Method::PUT, "/v1/keys", &ghost).await.bad_field(), "device_list");
         let status: KeyStatus = member.get("/v1/keys/status").await.read();
         assert_eq!((status.device_list_version, status.signed_prekey_id), (2, 2));
+    }
+
+    async fn of_racing_renewals_with_one_content_all_are_answered_alike(db) {
+        let app = TestApp::start(&db.url, &[]).await;
+        let mut member = Member::signed_up(&app, PHONE).await;
+        for version in 2..=4 {
+            let (device_list, signed_prekey) = (member.list(version.into()), member.prekey(version));
+            let renewal = KeyRenewal {
+                device_list: Some(device_list),
+                signed_prekey: Some(signed_prekey),
+            };
+            let keys = PublishKeys::Renewal(renewal);
+            let renew = || {
+                let asked = member.with_cookie(app.request(Method::PUT, "/v1/keys")).json(&keys);
+                async { asked.send().await.status }
+            };
+            let statuses = futures_util::future::join_all((0..8).map(|_| renew())).await;
+            assert_eq!(statuses, [200; 8]);
+        }
     }
 
     async fn prekeys_are_refilled_and_counted(db) {

@@ -4,12 +4,15 @@ use super::world::*;
 use crate::support::databases::{TestDb, on_both_engines, rng};
 use letterbox::clock::Clock;
 use letterbox::db::{
-    AddPrekeys, CREDENTIAL_KEY, CredentialRow, LetterStore, Limits, Publish, Revocation, Rotate,
-    SealedSend, Sessions, Wrap,
+    AddPrekeys, Approval, CREDENTIAL_KEY, CredentialRow, LetterStore, Limits, Publish, Revocation,
+    Rotate, SealedSend, Sessions, Wrap,
 };
 use letterbox_protocol::{
     types::{Bytes, DAY, UnixTime},
-    wire::{AckStatus, InboxAck, KeyRenewal, ReplaceIdentity, ResignedPrekey},
+    wire::{
+        AckStatus, InboxAck, KeyRenewal, NewAccount, ReplaceIdentity, ResignedPrekey,
+        SealedEphemeralKey,
+    },
 };
 use rand::rngs::StdRng;
 use tower_sessions::{
@@ -256,6 +259,7 @@ on_both_engines! {
         for number in 1..=10 {
             let bob = person(&db, number, 2, rng).await;
             let gone = bob.devices[1].0;
+            let beginning = db.credential(gone).await.unwrap().unwrap().registration_id;
             let (identity, keys) = (identity_of(&db, &bob).await, one_time_prekeys(1, 5, rng));
             let renewal = KeyRenewal { device_list: None, signed_prekey: Some(signed_prekey(2, NOW, rng)) };
             let (batch, mut begun, mut signed_in) = (Bytes([1; 32]), session_of(gone), session_of(gone));
@@ -264,7 +268,7 @@ on_both_engines! {
             sessions.create(&mut begun).await.unwrap();
             begun.data = signed_in.data.clone();
             tokio::join!(
-                async { db.note_issuance(gone, batch, NOW).await.unwrap(); },
+                async { db.note_issuance(gone, beginning, batch, NOW).await.unwrap(); },
                 async { db.add_one_time_prekeys(gone, &keys, NOW).await.unwrap(); },
                 async { db.publish_renewal(gone, &renewal, &identity).await.unwrap(); },
                 revoke(&db, &bob, 1, rng),
@@ -272,13 +276,46 @@ on_both_engines! {
                 async { sessions.save(&begun).await.unwrap(); },
             );
             assert_eq!(rows_of(&db, gone).await, [0; 7]);
-            assert_eq!(db.note_issuance(gone, batch, NOW).await.unwrap(), None);
+            assert_eq!(db.note_issuance(gone, beginning, batch, NOW).await.unwrap(), None);
             assert_eq!(db.add_one_time_prekeys(gone, &keys, NOW).await.unwrap(), AddPrekeys::Stale);
             assert_eq!(db.publish_renewal(gone, &renewal, &identity).await.unwrap(), Publish::Stale);
             sessions.create(&mut signed_in).await.unwrap();
             sessions.save(&begun).await.unwrap();
             assert_eq!(rows_of(&db, gone).await, [0; 7]);
         }
+    }
+
+    /// What a device asks for after it was revoked, where storage finds it by the account.
+    async fn a_revoked_device_decides_nothing_for_the_account(db) {
+        let rng = &mut rng();
+        let bob = person(&db, 1, 2, rng).await;
+        let gone = bob.devices[1].0;
+        let user = db.credential(gone).await.unwrap().unwrap().user;
+        let letter = message(&bob, rng);
+        let sends = [SealedSend::parse(token(rng), letter.clone()).unwrap()];
+        LetterStore::new(db.db.clone(), Limits::default()).store(&sends, NOW, rng).await.unwrap();
+        let exchange = SealedEphemeralKey {
+            destination: bob.phone.clone(),
+            key_exchange_id: Bytes::random(rng),
+            ephemeral_public_key: Bytes::random(rng),
+        };
+        db.open_exchange(&token(rng), &exchange, NOW, rng).await.unwrap();
+        db.begin_reset(&bob.phone, DAY, NOW).await.unwrap();
+        let link = Bytes::random(rng);
+        db.offer_link(&link, b"offer", NOW).await.unwrap();
+        let NewAccount { device_list, signed_prekey, .. } = new_account(&bob.phone, 0, rng);
+        let approval = Approval { device_list, signed_prekey };
+        revoke(&db, &bob, 1, rng).await;
+        let before = dumped(&db).await;
+        let (phone, id) = (&bob.phone, &exchange.key_exchange_id);
+        assert_eq!(db.rename_device(gone, &bob.devices[0].1, b"name").await.unwrap(), None);
+        assert_eq!(db.delete_letter(gone, phone, &letter.message_id).await.unwrap(), None);
+        assert_eq!(db.claim_exchange(gone, phone, id, NOW).await.unwrap(), None);
+        assert_eq!(db.approve_link(&link, gone, &approval, b"answer", NOW).await.unwrap(), None);
+        assert_eq!(db.cancel_reset(gone, phone, DAY, NOW).await.unwrap(), None);
+        assert_eq!(db.delete_account(gone, user, phone).await.unwrap(), None);
+        db.passkey_used(gone, "{}", NOW.plus(DAY)).await.unwrap();
+        assert!(dumped(&db).await == before);
     }
 
     async fn sends_that_meet_a_revocation_keep_to_one_list_or_the_other(db) {
@@ -303,9 +340,11 @@ on_both_engines! {
     async fn devices_are_listed_with_what_their_owner_sees_and_renamed(db) {
         let rng = &mut rng();
         let (bob, carol) = (person(&db, 1, 2, rng).await, person(&db, 2, 1, rng).await);
-        let user = db.credential(bob.devices[0].0).await.unwrap().unwrap().user;
-        assert!(db.rename_device(user, &bob.devices[1].1, &[5; 99]).await.unwrap());
-        assert!(!db.rename_device(user, &carol.devices[0].1, &[5; 99]).await.unwrap());
+        let (by, user) = (bob.devices[0].0, db.credential(bob.devices[0].0).await.unwrap().unwrap().user);
+        let renamed = db.rename_device(by, &bob.devices[1].1, &[5; 99]).await.unwrap();
+        assert_eq!(renamed, Some(true));
+        let foreign = db.rename_device(by, &carol.devices[0].1, &[5; 99]).await.unwrap();
+        assert_eq!(foreign, Some(false));
         let listed = db.devices(&bob.phone).await.unwrap().unwrap();
         let served = db.served_bundle(&bob.phone).await.unwrap().unwrap();
         assert_eq!((&listed.device_list, &listed.messaging_key), (&served.device_list, &served.messaging_key));
@@ -320,7 +359,8 @@ on_both_engines! {
         }
         revoke(&db, &bob, 1, rng).await;
         assert_eq!(db.devices(&bob.phone).await.unwrap().unwrap().devices.len(), 1);
-        assert!(!db.rename_device(user, &bob.devices[1].1, &[6; 9]).await.unwrap());
+        let gone = db.rename_device(by, &bob.devices[1].1, &[6; 9]).await.unwrap();
+        assert_eq!(gone, Some(false));
         assert_eq!(db.device_named(user, &bob.devices[1].1).await.unwrap(), None);
         assert_eq!(db.devices(&phone(9)).await.unwrap(), None);
     }

@@ -25,11 +25,12 @@ on_both_engines! {
         db.open_exchange(&token(rng), &key, NOW, rng).await.unwrap();
         let mut racing = tokio::task::JoinSet::new();
         for _ in 0..50 {
-            let (db, phone, id) = (db.db.clone(), bob.phone.clone(), key.key_exchange_id);
-            racing.spawn(async move { db.claim_exchange(&phone, &id, NOW).await.unwrap() });
+            let (db, by, phone) = (db.db.clone(), bob.devices[0].0, bob.phone.clone());
+            let id = key.key_exchange_id;
+            racing.spawn(async move { db.claim_exchange(by, &phone, &id, NOW).await.unwrap() });
         }
         let outcomes = racing.join_all().await;
-        let count = |wanted| outcomes.iter().filter(|outcome| **outcome == wanted).count();
+        let count = |wanted| outcomes.iter().filter(|outcome| **outcome == Some(wanted)).count();
         assert_eq!(count(ClaimExchange::Claimed), 1);
         assert_eq!(count(ClaimExchange::AlreadyClaimed), 49);
         assert!(db.open_exchanges(&bob.phone, NOW).await.unwrap()[0].used);
@@ -101,13 +102,15 @@ on_both_engines! {
         let id = key.key_exchange_id;
         db.open_exchange(&token(rng), &key, NOW, rng).await.unwrap();
         let end = NOW.plus(300).minute();
-        assert_eq!(db.claim_exchange(&ann.phone, &id, NOW).await.unwrap(), ClaimExchange::Unknown);
+        let claim = async |by: &Person, at| {
+            db.claim_exchange(by.devices[0].0, &by.phone, &id, at).await.unwrap()
+        };
+        assert_eq!(claim(&ann, NOW).await, Some(ClaimExchange::Unknown));
         assert_eq!(db.open_exchanges(&ann.phone, NOW).await.unwrap(), []);
         assert_eq!(db.open_exchanges(&bob.phone, end.plus(-1)).await.unwrap().len(), 1);
         assert_eq!(db.open_exchanges(&bob.phone, end).await.unwrap(), []);
-        assert_eq!(db.claim_exchange(&bob.phone, &id, end).await.unwrap(), ClaimExchange::Unknown);
-        let claimed = db.claim_exchange(&bob.phone, &id, end.plus(-1)).await.unwrap();
-        assert_eq!(claimed, ClaimExchange::Claimed);
+        assert_eq!(claim(&bob, end).await, Some(ClaimExchange::Unknown));
+        assert_eq!(claim(&bob, end.plus(-1)).await, Some(ClaimExchange::Claimed));
         db.sweep(end.plus(-1), 10).await.unwrap();
         assert_eq!(count(&db, "ephemeral_keys").await, 1);
         db.sweep(end, 10).await.unwrap();

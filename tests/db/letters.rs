@@ -2,7 +2,7 @@
 
 use super::world::*;
 use crate::support::databases::{TestDb, on_both_engines, rng};
-use letterbox::db::{CredentialRow, LetterStore, Limits, SealedSend, SendOutcome::*};
+use letterbox::db::{CredentialRow, LetterStore, Limits, Revocation, SealedSend, SendOutcome::*};
 use letterbox_protocol::{
     types::{Blob, Bytes, DAY, MessageId, UnixTime},
     wire::{AckStatus, InboxAck, SealedMessage},
@@ -107,15 +107,60 @@ on_both_engines! {
         assert_eq!(count(&db, "messages").await, 0);
     }
 
+    /// Two devices acknowledge, mark and delete the same letters in other orders, while those expire and
+    /// the account or one of the devices ends: all of it is done, and none waits for another in a circle.
+    async fn what_devices_say_of_letters_meets_their_end_and_its_own(db) {
+        let rng = &mut rng();
+        for round in 0..12 {
+            let bob = person(&db, round, 3, rng).await;
+            let user = db.credential(bob.devices[0].0).await.unwrap().unwrap().user;
+            let mut letters: Vec<_> = (0..60).map(|_| message(&bob, rng)).collect();
+            letters[0].session_keys = session_for(&bob.devices, rng);
+            let sends: Vec<_> = letters.iter().map(|l| SealedSend::parse(token(rng), l.clone()).unwrap()).collect();
+            store(&db).store(&sends, NOW, rng).await.unwrap();
+            let ids: Vec<_> = letters.iter().map(|letter| letter.message_id).collect();
+            let acks = |failed: usize| -> Vec<InboxAck> {
+                let status = |at| if at % 2 == failed { AckStatus::Failed } else { AckStatus::Delivered };
+                ids.iter().enumerate().map(|(at, id)| InboxAck { message_id: *id, status: status(at) }).collect()
+            };
+            let [first, second, third] = [0, 1, 2].map(|at| bob.devices[at].0);
+            let turn = Turn::next(&db, &bob, Some(bob.devices[2].1), rng).await;
+            let (some, others, delivered) = (acks(0), acks(1), acks(2));
+            let expired = NOW.plus(40 * DAY);
+            let revocation = Revocation { device: third, rotation: turn.rotation(), identity: None };
+            let (phone, label) = (&bob.phone, letters[0].session_keys.as_ref().unwrap().session_key_id);
+            let ending = async {
+                match round % 2 {
+                    0 => drop(db.delete_account(first, user, phone).await.unwrap()),
+                    _ => drop(db.revoke_device(first, user, &revocation, NOW, rng).await.unwrap()),
+                }
+            };
+            tokio::join!(
+                async { db.ack_letters(first, phone, &some, NOW).await.unwrap() },
+                async { db.ack_letters(second, phone, &others, NOW).await.unwrap() },
+                async { db.ack_letters(third, phone, &delivered, NOW).await.unwrap() },
+                async { db.mark_read(third, phone, &ids, NOW).await.unwrap() },
+                async { db.mark_read(second, phone, &ids, NOW).await.unwrap() },
+                async { db.ack_envelopes(third, &[label]).await.unwrap() },
+                async { db.delete_letter(second, phone, &ids[30]).await.unwrap() },
+                async { db.sweep(expired, 50).await.unwrap() },
+                ending,
+            );
+        }
+    }
+
     async fn nobody_acknowledges_or_deletes_for_another_mailbox(db) {
         let rng = &mut rng();
         let (bob, eve) = (person(&db, 1, 1, rng).await, person(&db, 2, 1, rng).await);
         let letter = message(&bob, rng);
         store(&db).store(&[SealedSend::parse(token(rng), letter.clone()).unwrap()], NOW, rng).await.unwrap();
         ack(&db, &eve, 0, letter.message_id, AckStatus::Delivered).await;
-        assert!(!db.delete_letter(&eve.phone, &letter.message_id).await.unwrap());
+        let delete = async |by: &Person| {
+            db.delete_letter(by.devices[0].0, &by.phone, &letter.message_id).await.unwrap()
+        };
+        assert_eq!(delete(&eve).await, Some(false));
         assert_eq!(inbox(&db, bob.devices[0].0).await, [letter.message_id]);
-        assert!(db.delete_letter(&bob.phone, &letter.message_id).await.unwrap());
+        assert_eq!(delete(&bob).await, Some(true));
         assert_eq!(count(&db, "message_deliveries").await, 0);
     }
 

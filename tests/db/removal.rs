@@ -5,17 +5,17 @@ use crate::support::databases::{TestDb, on_both_engines, rng};
 use letterbox::{
     clock::Clock,
     db::{
-        Approval, BegunReset, CREDENTIAL_KEY, Cell, Dump, LetterStore, Limits, SealedSend,
-        SendOutcome, Sessions,
+        Approval, BegunReset, CREDENTIAL_KEY, Cell, CredentialRow, LetterStore, Limits, LinkDevice,
+        SealedSend, SendOutcome, Sessions, UserRow,
     },
 };
 use letterbox_protocol::{
     types::{Bytes, DAY},
-    wire::SealedEphemeralKey,
+    wire::{CompleteLink, SealedEphemeralKey},
 };
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use serde_json::json;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use tower_sessions::{
     SessionStore,
     session::{Id, Record},
@@ -39,13 +39,13 @@ async fn fill(db: &TestDb, number: u32, rng: &mut StdRng) -> Person {
     db.open_exchange(&token(rng), &exchange, NOW, rng).await.unwrap();
     db.start_verification(&person.phone, "123456", Default::default(), NOW, rng).await.unwrap();
     db.begin_reset(&person.phone, 7 * DAY, NOW).await.unwrap().unwrap();
-    let user = db.credential(person.devices[0].0).await.unwrap().unwrap().user;
     let account = new_account(&person.phone, 0, rng);
     let approval =
         Approval { device_list: account.device_list, signed_prekey: account.signed_prekey };
     let link = Bytes::random(rng);
     db.offer_link(&link, b"offer", NOW).await.unwrap().unwrap();
-    assert!(db.approve_link(&link, user, &approval, b"answer", NOW).await.unwrap());
+    let approved = db.approve_link(&link, person.devices[0].0, &approval, b"answer", NOW).await;
+    assert_eq!(approved.unwrap(), Some(true));
     let sessions = Sessions::new(db.db.clone(), Clock::manual(NOW));
     let signed_in = HashMap::from([(CREDENTIAL_KEY.to_owned(), json!(person.devices[1].0))]);
     let proved = json!({ "until": NOW.plus(600).0, "value": person.phone });
@@ -74,15 +74,13 @@ async fn fill(db: &TestDb, number: u32, rng: &mut StdRng) -> Person {
     person
 }
 
-/// Every table's rows, in a fixed order.
-async fn dumped(db: &TestDb) -> BTreeMap<String, Vec<Vec<Cell>>> {
-    let mut tables = BTreeMap::new();
-    for table in db.tables().await.unwrap() {
-        let Dump { mut rows, .. } = db.dump(&table).await.unwrap();
-        rows.sort();
-        tables.insert(table, rows);
-    }
-    tables
+async fn user_of(db: &TestDb, person: &Person) -> UserRow {
+    db.credential(person.devices[0].0).await.unwrap().unwrap().user
+}
+
+/// The first device deletes the account.
+async fn delete(db: &TestDb, person: &Person, user: UserRow) -> Option<Vec<CredentialRow>> {
+    db.delete_account(person.devices[0].0, user, &person.phone).await.unwrap()
 }
 
 on_both_engines! {
@@ -99,8 +97,7 @@ on_both_engines! {
                 assert!(filled, "this test puts nothing into {table}");
             }
         }
-        let user = db.credential(leaving.devices[0].0).await.unwrap().unwrap().user;
-        let mut devices = db.delete_account(user, &leaving.phone).await.unwrap();
+        let mut devices = delete(&db, &leaving, user_of(&db, &leaving).await).await.unwrap();
         let mut known: Vec<_> = leaving.devices.iter().map(|(row, _)| *row).collect();
         devices.sort();
         known.sort();
@@ -120,11 +117,58 @@ on_both_engines! {
         sign_up(&db, 2, 3, rng).await;
     }
 
+    /// What was asked for while another deletion, or a revocation, was under way.
+    async fn only_a_device_of_the_account_deletes_it(db) {
+        let rng = &mut rng();
+        let before = fill(&db, 1, rng).await;
+        let user = user_of(&db, &before).await;
+        delete(&db, &before, user).await.unwrap();
+        let after = fill(&db, 1, rng).await;
+        let filled = dumped(&db).await;
+        assert_eq!(delete(&db, &before, user).await, None);
+        assert!(dumped(&db).await == filled);
+        let revoked = Person { phone: after.phone.clone(), devices: vec![after.devices[1]] };
+        let user = user_of(&db, &after).await;
+        revoke(&db, &after, 1, rng).await;
+        let filled = dumped(&db).await;
+        assert_eq!(delete(&db, &revoked, user).await, None);
+        assert!(dumped(&db).await == filled);
+    }
+
+    /// Neither waits for the other in a circle.
+    async fn a_link_that_meets_a_deletion_is_completed_before_it_or_not_at_all(db) {
+        let rng = &mut rng();
+        for round in 0..20 {
+            let leaving = person(&db, round, 1, rng).await;
+            let (by, user) = (leaving.devices[0].0, user_of(&db, &leaving).await);
+            let mut device_list = Turn::next(&db, &leaving, None, rng).await.device_list;
+            let new = new_account(&leaving.phone, 3, rng);
+            device_list.devices.extend(new.device_list.devices);
+            let approval = Approval { device_list, signed_prekey: new.signed_prekey };
+            let link = Bytes::random(rng);
+            db.offer_link(&link, b"offer", NOW).await.unwrap().unwrap();
+            db.approve_link(&link, by, &approval, b"answer", NOW).await.unwrap();
+            let (one_time_prekeys, encrypted_name) = (new.one_time_prekeys, new.encrypted_name);
+            let completion = CompleteLink { one_time_prekeys, encrypted_name };
+            let passkey = credential(rng);
+            let (completed, deleted, _) = tokio::join!(
+                async { db.complete_link(&link, &passkey, &completion, NOW, rng).await.unwrap() },
+                delete(&db, &leaving, user),
+                async { db.approve_link(&link, by, &approval, b"anew", NOW).await.unwrap() },
+            );
+            assert!(matches!(completed, LinkDevice::Linked | LinkDevice::Ended), "{completed:?}");
+            assert!(deleted.is_some());
+            for table in ["users", "webauthn_credentials", "device_links"] {
+                assert_eq!(count(&db, table).await, 0, "{table}");
+            }
+        }
+    }
+
     async fn no_letter_comes_in_behind_a_deletion(db) {
         let rng = &mut rng();
         for round in 0..5 {
             let leaving = person(&db, round, 2, rng).await;
-            let user = db.credential(leaving.devices[0].0).await.unwrap().unwrap().user;
+            let user = user_of(&db, &leaving).await;
             let mut racing = tokio::task::JoinSet::new();
             for _ in 0..20 {
                 let mut letter = message(&leaving, rng);
@@ -136,11 +180,9 @@ on_both_engines! {
                     store.store(&[send], NOW, &mut rng).await.unwrap().outcomes[0]
                 });
             }
-            let deleting = db.db.clone();
-            let phone = leaving.phone.clone();
-            let deleted = tokio::spawn(async move { deleting.delete_account(user, &phone).await });
-            let outcomes = racing.join_all().await;
-            assert_eq!(deleted.await.unwrap().unwrap().len(), 2);
+            let (deleted, outcomes) =
+                tokio::join!(delete(&db, &leaving, user), racing.join_all());
+            assert_eq!(deleted.unwrap().len(), 2);
             let known = [SendOutcome::Stored, SendOutcome::NoSuchMailbox];
             assert!(outcomes.iter().all(|outcome| known.contains(outcome)), "{outcomes:?}");
             for table in ["users", "messages", "message_deliveries", "device_session_keys"] {

@@ -2,6 +2,7 @@
 
 use super::world::*;
 use crate::support::databases::{TestDb, on_both_engines, rng};
+use letterbox::db::CreateAccount;
 use letterbox_protocol::{
     types::{DAY, HOUR, Phone, UnixTime},
     wire::ResetState::{self, *},
@@ -45,11 +46,14 @@ on_both_engines! {
     async fn a_cancelled_one_blocks_another_for_as_long(db) {
         let rng = &mut rng();
         let bob = sign_up(&db, 1, 3, rng).await;
-        assert!(!db.cancel_reset(&bob.phone, WAIT, NOW).await.unwrap());
+        let cancel = async |at| {
+            db.cancel_reset(bob.devices[0].0, &bob.phone, WAIT, at).await.unwrap()
+        };
+        assert_eq!(cancel(NOW).await, Some(false));
         db.begin_reset(&bob.phone, WAIT, NOW).await.unwrap();
         let cancelled_at = NOW.plus(5 * DAY);
-        assert!(db.cancel_reset(&bob.phone, WAIT, cancelled_at).await.unwrap());
-        assert!(!db.cancel_reset(&bob.phone, WAIT, cancelled_at.plus(DAY)).await.unwrap());
+        assert_eq!(cancel(cancelled_at).await, Some(true));
+        assert_eq!(cancel(cancelled_at.plus(DAY)).await, Some(false));
         let end = cancelled_at.plus(WAIT + HOUR).hour();
         for at in [cancelled_at, NOW.plus(WAIT + DAY), end.plus(-1)] {
             let blocked = db.begin_reset(&bob.phone, WAIT, at).await.unwrap().unwrap();
@@ -64,10 +68,16 @@ on_both_engines! {
         // One that is over can still be cancelled, as long as nobody used it.
         let ready = another.reset.ends_at;
         assert_eq!(state(&db, &bob.phone, ready).await, Some(Ready));
-        assert!(db.cancel_reset(&bob.phone, WAIT, ready).await.unwrap());
+        assert_eq!(cancel(ready).await, Some(true));
         assert_eq!(state(&db, &bob.phone, ready).await, Some(Blocked));
         db.sweep(ready.plus(WAIT + 2 * HOUR), 10).await.unwrap();
         assert_eq!(count(&db, "registration_waits").await, 0);
+        // One that was used cannot be cancelled.
+        let (begun, account) = (ready.plus(30 * DAY), new_account(&bob.phone, 3, rng));
+        let reset = db.begin_reset(&bob.phone, WAIT, begun).await.unwrap().unwrap().reset;
+        let anew = db.create_account(&bob.phone, &credential(rng), &account, reset.ends_at, rng).await;
+        assert!(matches!(anew.unwrap(), CreateAccount::Replaced(..)));
+        assert_eq!(cancel(reset.ends_at).await, None);
     }
 
     async fn of_racing_beginnings_one_is_new(db) {

@@ -43,19 +43,26 @@ on_both_engines! {
         let rng = &mut rng();
         let bob = sign_up(&db, 1, 1, rng).await;
         let device = bob.devices[0].0;
+        let beginning = db.credential(device).await.unwrap().unwrap().registration_id;
         let (one, other) = (Bytes([1; 32]), Bytes([2; 32]));
         assert_eq!(db.issuance(device, one, NOW).await.unwrap(), Issuance::Open);
         let mut racing = JoinSet::new();
         for n in 0..10_u8 {
             let db = db.db.clone();
-            racing.spawn(async move { db.note_issuance(device, Bytes([n % 2; 32]), NOW).await.unwrap() });
+            racing.spawn(async move {
+                db.note_issuance(device, beginning, Bytes([n % 2; 32]), NOW).await.unwrap()
+            });
         }
         let noted = racing.join_all().await;
         let times = |wanted| noted.iter().filter(|issuance| **issuance == Some(wanted)).count();
         assert_eq!([times(Issuance::Open), times(Issuance::Repeated), times(Issuance::Used)], [1, 4, 5]);
         let tomorrow = NOW.plus(DAY);
-        assert_eq!(db.note_issuance(device, other, tomorrow).await.unwrap(), Some(Issuance::Open));
-        assert_eq!(db.note_issuance(device, other, tomorrow).await.unwrap(), Some(Issuance::Repeated));
+        let note = async |beginning| db.note_issuance(device, beginning, other, tomorrow).await.unwrap();
+        // What the device had asked for before it began anew takes nothing from its new beginning.
+        assert_eq!(note(beginning ^ 1).await, None);
+        assert_eq!(db.issuance(device, other, tomorrow).await.unwrap(), Issuance::Open);
+        assert_eq!(note(beginning).await, Some(Issuance::Open));
+        assert_eq!(note(beginning).await, Some(Issuance::Repeated));
         assert_eq!(db.issuance(device, other, tomorrow.plus(DAY)).await.unwrap(), Issuance::Repeated);
         assert_eq!(db.issuance(device, Bytes([9; 32]), tomorrow).await.unwrap(), Issuance::Used);
         assert_eq!(count(&db, "token_issuance").await, 2);

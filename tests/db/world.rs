@@ -2,8 +2,8 @@
 
 use crate::support::databases::TestDb;
 use letterbox::db::{
-    CreateAccount, CredentialRow, Db, NewCredential, Revocation, Rotate, Rotation, SealedSend,
-    SpentToken, Wraps,
+    Cell, CreateAccount, CredentialRow, Db, Dump, NewCredential, Revocation, Rotate, Rotation,
+    SealedSend, SpentToken, Wraps,
 };
 use letterbox_protocol::{
     types::{Blob, Bytes, DAY, DeviceId, HOUR, Key, Phone, UnixTime},
@@ -11,6 +11,7 @@ use letterbox_protocol::{
 };
 use rand::{Rng, rngs::StdRng};
 use sqlx::AssertSqlSafe;
+use std::collections::BTreeMap;
 
 pub(crate) const NOW: UnixTime = UnixTime(20_000 * DAY + 7 * HOUR + 123);
 
@@ -228,6 +229,17 @@ pub(crate) async fn count(db: &Db, table: &str) -> i64 {
         Db::Sqlite { writer, .. } => sqlx::query_scalar(sql).fetch_one(writer).await.unwrap(),
         Db::Postgres(pool) => sqlx::query_scalar(sql).fetch_one(pool).await.unwrap(),
     }
+}
+
+/// Every table's rows, in a fixed order.
+pub(crate) async fn dumped(db: &Db) -> BTreeMap<String, Vec<Vec<Cell>>> {
+    let mut tables = BTreeMap::new();
+    for table in db.tables().await.unwrap() {
+        let Dump { mut rows, .. } = db.dump(&table).await.unwrap();
+        rows.sort();
+        tables.insert(table, rows);
+    }
+    tables
 }
 
 fn hex(bytes: &[u8]) -> String {

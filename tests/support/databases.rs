@@ -1,6 +1,7 @@
 //! A database for one test, on either engine.
 
 use super::postgres;
+use crate::db::world::run;
 use letterbox::db::Db;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use std::ops::Deref;
@@ -26,6 +27,19 @@ impl TestDb {
         let url = fresh_url(engine, &folder).await;
         let db = Db::open(&url, &mut rng()).await.unwrap();
         Self { db, url, _folder: folder }
+    }
+
+    /// Keeps the sessions as they are, for [`TestDb::put_sessions_back`].
+    pub(crate) async fn keep_sessions(&self) {
+        run(self, "CREATE TABLE kept AS SELECT * FROM sessions".to_owned()).await;
+    }
+
+    /// As if the server had stopped before it wrote down in a session what it had done for it.
+    pub(crate) async fn put_sessions_back(&self) {
+        const BACK: &str = "UPDATE sessions SET data = kept.data, \
+             webauthn_credential_id = kept.webauthn_credential_id FROM kept WHERE kept.id = sessions.id";
+        run(self, BACK.to_owned()).await;
+        run(self, "DROP TABLE kept".to_owned()).await;
     }
 }
 
