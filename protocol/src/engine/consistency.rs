@@ -73,6 +73,14 @@ impl Turn<'_> {
         self.put_key_state(&KeyState { one_time_prekeys, ..self.key_state() });
     }
 
+    /// A day after the last check, in whichever session that was; soon where that is past, because
+    /// somebody may not stay for long.
+    pub(super) fn plan_check(&mut self) {
+        let next = self.key_state().checked_at.map_or(self.now, |at| at + A_DAY);
+        let next = next.clamp(self.now, self.now + A_DAY);
+        self.memory.upkeep.check_at = Some(next + self.around(MINUTE));
+    }
+
     /// Once a day, and after every upload.
     pub(super) fn check_keys_if_due(&mut self) {
         if self.memory.upkeep.check_at.is_some_and(|at| at <= self.now) {
@@ -186,9 +194,10 @@ impl Turn<'_> {
         match state.look_up_at {
             _ if !self.knows_its_keys() => {}
             Some(at) if at > self.now && at <= self.now + 2 * A_DAY => {}
-            // Not with what opened the vault, which the moment would tell.
+            // Not with what opened the vault, which the moment would tell; and however short the
+            // visits are, in one of them its moment comes.
             Some(at) if at <= self.now && !std::mem::replace(&mut self.memory.keys.awake, true) => {
-                let look_up_at = Some(self.now + self.around(10 * MINUTE));
+                let look_up_at = Some(self.now + self.exponential(self.memory.pool_mean.0));
                 self.put_key_state(&KeyState { look_up_at, ..state });
             }
             Some(at) if at <= self.now => {

@@ -85,14 +85,17 @@ const AN_HOUR: Millis = 3_600 * SECOND;
 const A_DAY: Millis = DAY * SECOND;
 
 impl Turn<'_> {
-    /// The messaging key lasts a week and up to a day more, so that siblings do not race.
+    /// The messaging key lasts a week and up to a day more, so that siblings do not race. One that is
+    /// older yet goes at a moment that short visits reach as well.
     pub(super) fn plan_rotation(&mut self) {
         let Some(newest) = self.messaging_secrets().into_iter().next() else { return };
         if self.memory.upkeep.rotate_at.is_none() {
             let due = newest.created_at.plus(MESSAGING_KEY_RENEWAL).0 * SECOND;
             let least = due.max(self.now);
-            let more = (due + A_DAY - least).max(AN_HOUR);
-            self.memory.upkeep.rotate_at = Some(least + self.up_to(more));
+            let left = due + A_DAY - least;
+            let more =
+                if left > 0 { self.up_to(left) } else { self.exponential(self.memory.pool_mean.0) };
+            self.memory.upkeep.rotate_at = Some(least + more);
         }
     }
 

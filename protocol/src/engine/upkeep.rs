@@ -26,9 +26,6 @@ pub(super) struct Upkeep {
     pub(super) server_known_at: Option<Millis>,
 }
 
-/// How soon after signing in the keys are checked.
-const CHECK_PAUSE: Millis = 3_600_000;
-
 impl Turn<'_> {
     /// A session has just proved the device key.
     pub(super) fn begin_upkeep(&mut self) {
@@ -36,7 +33,7 @@ impl Turn<'_> {
         self.memory.upkeep.server_at = Some(self.now);
         self.memory.upkeep.status_at = Some(self.now);
         self.memory.upkeep.certificate_at = Some(self.now);
-        self.memory.upkeep.check_at = Some(self.now + self.around(CHECK_PAUSE));
+        self.plan_check();
     }
 
     pub(super) fn keep_up(&mut self) {
