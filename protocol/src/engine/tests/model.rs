@@ -22,7 +22,7 @@ const DEVICES: usize = 3;
 /// Letters lie in the mailbox for 30 days; a life is shorter, so that none has gone when it ends.
 const LIFE: Millis = 24 * A_DAY;
 const STEPS: usize = 200;
-const CASES: u64 = 64;
+const CASES: u64 = 500;
 
 /// What happens. Devices and people are named by any number, taken modulo how many there are.
 #[derive(Debug, Clone)]
@@ -103,7 +103,7 @@ struct Life {
 
 impl Life {
     fn begin(seed: u64) -> Self {
-        let mut world = World::with_batches(PEOPLE, seed, 40);
+        let mut world = World::with_batches(PEOPLE, seed, 16);
         for (a, b) in (0..PEOPLE).flat_map(|a| (0..PEOPLE).map(move |b| (a, b))) {
             if a != b {
                 world.find(a, b);
