@@ -19,7 +19,7 @@ use axum::{
     Router,
     extract::{Request, State},
     http::{HeaderValue, Method, header},
-    middleware::{Next, from_fn, from_fn_with_state, map_response_with_state},
+    middleware::{Next, from_fn, from_fn_with_state, map_response, map_response_with_state},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -117,7 +117,7 @@ pub fn router(app: App) -> Router {
         .layer(session_layer(&app))
         .layer(map_response_with_state(app.clone(), whole_removal))
         .layer(from_fn(to_the_end));
-    let sealed = sealed_half().layer(from_fn(unidentified));
+    let sealed = sealed_half().layer(from_fn(unidentified)).layer(map_response(alone));
     let headers = SecurityHeaders::new(&app.origin);
     let (api, _) = open().merge(account).merge(sealed).split_for_parts();
     api.method_not_allowed_fallback(async || Error::MethodNotAllowed)
@@ -200,6 +200,12 @@ async fn unidentified(request: Request, next: Next) -> Result<Response, Error> {
         return Err(Error::IdentityOnSealedRequest);
     }
     Ok(next.run(request).await)
+}
+
+/// A connection ends with its one sealed request: two on the same would be seen to be one client's.
+async fn alone(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 #[derive(OpenApi)]

@@ -58,6 +58,20 @@ on_both_engines! {
         }
     }
 
+    /// Two on one connection would be seen to be one client's. Refused ones are no exception.
+    async fn a_connection_ends_with_its_one_sealed_request(db) {
+        let app = TestApp::start(&db.url, &[]).await;
+        for more in ["", "cookie: a=b\r\n", "authorization: PrivateToken token=\"AAAA\"\r\n"] {
+            let request = format!(
+                "POST /v1/sealed/messages HTTP/1.1\r\nhost: x\r\n{more}\
+                 content-type: application/json\r\ncontent-length: 2\r\n\r\n{{}}"
+            );
+            let answer = say(&app, request.repeat(2).as_bytes()).await;
+            assert_eq!(answer.matches("HTTP/1.1 4").count(), 1, "{answer}");
+            assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+        }
+    }
+
     async fn connections_are_capped_and_come_free_again(db) {
         let app = TestApp::start(&db.url, &[("connections", "2")]).await;
         let mut held = Vec::new();

@@ -9,6 +9,9 @@ const MOMENT = 120
 
 export class Network {
   #sockets = new Set()
+  /** Every connection there ever was, counted up. */
+  #numbers = new WeakMap()
+  #connections = 0
   #cut = false
   #underWay = 0
   #lastAt = 0
@@ -21,7 +24,7 @@ export class Network {
     const network = new Network()
     network.server = createServer((incoming, answer) => {
       const { hostname, port, pathname, search } = new URL(incoming.url)
-      network.passed.push({ path: pathname, headers: incoming.headers, connection: incoming.socket.remotePort })
+      network.passed.push({ path: pathname, headers: incoming.headers, connection: network.#numbers.get(incoming.socket) })
       network.#underWay += 1
       answer.on('close', () => {
         network.#underWay -= 1
@@ -48,6 +51,8 @@ export class Network {
     })
     network.server.on('connection', (socket) => {
       if (network.#cut) return socket.destroy()
+      network.#connections += 1
+      network.#numbers.set(socket, network.#connections)
       network.#sockets.add(socket)
       socket.on('close', () => network.#sockets.delete(socket))
       socket.on('error', () => {})

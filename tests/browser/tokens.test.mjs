@@ -25,6 +25,8 @@ const LURES = {
   'Set-Cookie': 'mark=anna; Path=/; Max-Age=3600',
   'WWW-Authenticate': 'Basic realm="letterbox", PrivateToken challenge="AAAA", token-key="AAAA"',
   Location: '/v1/devices',
+  // As the server itself does with a sealed request.
+  Connection: 'close',
 }
 
 describe('tokens', () => {
@@ -125,6 +127,7 @@ describe('tokens', () => {
     assert.ok(!named.some(({ headers }) => headers.cookie.includes('mark')), 'no cookie of a sealed answer is kept')
     assert.ok(!passed.some(({ path, headers }) => headers.authorization && !path.startsWith('/v1/sealed/')))
     const connections = new Set(sealed.map(({ connection }) => connection))
+    assert.equal(connections.size, sealed.length, 'one sealed request on each connection')
     assert.ok(!named.some(({ connection }) => connections.has(connection)), 'a connection of their own')
   })
 })

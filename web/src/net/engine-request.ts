@@ -31,7 +31,10 @@ export async function send(request: EngineRequest, touch: string | null = null):
 
 const ACCOUNT: RequestInit = { credentials: 'same-origin', cache: 'no-store', redirect: 'error' }
 
-/** Nothing that identifies: no cookie, no referrer, no cache, and so a connection of its own. */
+/**
+ * Nothing that identifies: no cookie, no referrer, no cache, and so no connection that carries one of
+ * those. Of sealed requests, the server lets each connection carry one.
+ */
 const SEALED: RequestInit = {
   credentials: 'omit',
   referrerPolicy: 'no-referrer',

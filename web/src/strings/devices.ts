@@ -150,6 +150,10 @@ export const leaving = {
     'This is your only device, and it has no way back. Wiping it loses the account until a waiting period is over.',
   signOut: 'Sign out',
   signOutAndWipe: 'Wipe and sign out',
+  signOutUnheard:
+    'The server could not be told, so this browser would stay signed in there for up to a day. Try again when you are online, above all on a machine that others use.',
+  closeAnyway: 'Only close my mailbox here',
+  wipeAnyway: 'Only wipe this browser',
   heading: 'Delete account',
   text: 'Your number, your devices, your keys and all letters that wait for you are deleted from the server at once and for good, and everything in this browser with them. People who write to you are told that this number has no mailbox.',
   others: 'Letters that you sent, and what your other devices hold, stay where they are.',
