@@ -3,7 +3,7 @@
 use super::{
     body::{Json, NO_CONTENT},
     publish::{check_one_time, served},
-    session::DeviceSession,
+    session::{DeviceSession, SignedIn},
 };
 use crate::{app::App, db::AddPrekeys, error::Error};
 use axum::{extract::State, http::StatusCode};
@@ -37,11 +37,8 @@ pub async fn refill(
 #[utoipa::path(
     get, path = "/v1/keys/status", tag = "account", responses((status = 200, body = KeyStatus)),
 )]
-pub async fn status(
-    State(app): State<App>,
-    session: DeviceSession,
-) -> Result<Json<KeyStatus>, Error> {
-    let (device, now) = (session.device, app.clock.now());
+pub async fn status(State(app): State<App>, signed_in: SignedIn) -> Result<Json<KeyStatus>, Error> {
+    let (device, now) = (signed_in.device, app.clock.now());
     // By the phone first: it is this account's, where the device is there afterwards.
     let reset = app.db.reset_of(&device.phone, now).await?;
     let mut status = app.db.key_status(device.row, now).await?.ok_or(Error::SignInRequired)?;
@@ -56,10 +53,10 @@ pub async fn status(
 )]
 pub async fn check(
     State(app): State<App>,
-    session: DeviceSession,
+    signed_in: SignedIn,
     Json(body): Json<CheckKeys>,
 ) -> Result<Json<KeysChecked>, Error> {
-    let device = session.device;
+    let device = signed_in.device;
     let bundle = served(&app, &device).await?;
     let prekeys = bundle.prekeys.iter().find(|prekeys| prekeys.device_id == device.device_id);
     let matches = prekeys.is_some_and(|prekeys| {
