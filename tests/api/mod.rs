@@ -20,3 +20,4 @@ mod sealed;
 mod tokens;
 mod touch;
 mod wraps;
+mod writes;

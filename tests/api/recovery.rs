@@ -23,7 +23,11 @@ const PHONE: &str = "+4915112345678";
 
 /// A good new beginning, beside these siblings: the member's device and messaging secrets are the
 /// new ones afterwards.
-fn beginning(member: &mut Member<'_>, siblings: &[&Member<'_>], version: u64) -> RecoverDevice {
+pub(super) fn beginning(
+    member: &mut Member<'_>,
+    siblings: &[&Member<'_>],
+    version: u64,
+) -> RecoverDevice {
     member.device = ExchangeSecret::generate(&mut member.rng);
     member.messaging = ExchangeSecret::generate(&mut member.rng);
     let listed = ListedDevice { registration_id: 8, ..member.listed() };

@@ -26,7 +26,7 @@ async fn directory(app: &TestApp) -> Vec<(KeyWeek, Key)> {
 }
 
 /// A batch for the key that issues at this moment.
-async fn batch(app: &TestApp, at: UnixTime, tokens: usize, seed: u64) -> PendingBatch {
+pub(super) async fn batch(app: &TestApp, at: UnixTime, tokens: usize, seed: u64) -> PendingBatch {
     let weeks = directory(app).await;
     let (_, key) = weeks.iter().find(|(week, _)| *week == KeyWeek::of(at)).unwrap();
     let digest = challenge_digest("localhost").unwrap();

@@ -4,5 +4,6 @@
 mod command;
 mod endpoints;
 mod planted;
+mod readers;
 mod sources;
 mod wire;
