@@ -8,10 +8,12 @@ use letterbox::{
     client::{MemoryVault, passkey::Authenticator},
     db::{Cell, Db, Dump},
 };
+use letterbox_protocol::tokens::Token;
 use minicbor::{Decoder, data::Type};
 use std::collections::BTreeSet;
 
-/// The kinds of vault records that hold nothing but one's own values.
+/// The kinds of vault records that hold nothing but one's own values. Tokens are not among them: a
+/// sealed request carries one, and where it was issued the server has not seen it ([`tokens`]).
 const OWN: [&str; 5] = ["account", "messaging", "signed-prekey", "one-time", "own-session"];
 /// Smaller numbers are counters, versions and suites, and the same for many.
 const LEAST_ID: i64 = 1 << 24;
@@ -145,6 +147,27 @@ fn in_vault(name: &str, vault: &MemoryVault) -> Vec<Needle> {
     }
     assert!(needles.len() > 5, "{name}'s vault has values");
     needles
+}
+
+/// Every token in a vault: in the stock, or with the request that it was taken for.
+pub(super) fn tokens(vault: &MemoryVault) -> Vec<Token> {
+    let token = |item| match item {
+        Item::Bytes(bytes) if bytes.len() == Token::LENGTH => Token::from_bytes(bytes).ok(),
+        _ => None,
+    };
+    vault.dump().iter().flat_map(|(_, record)| items(record)).filter_map(token).collect()
+}
+
+/// A token whole, its parts that belong to no other, and as its header has it.
+pub(super) fn of_token(what: &str, token: &Token) -> Vec<Needle> {
+    let header = token.to_header();
+    let text = header.split('"').nth(1).expect("a token in quotation marks");
+    vec![
+        Needle::bytes(what, token.to_bytes().as_slice()),
+        Needle::bytes(format!("{what}'s nonce"), token.nonce().0),
+        Needle::bytes(format!("{what}'s authenticator"), *token.authenticator()),
+        Needle::text(format!("{what}'s header"), text),
+    ]
 }
 
 enum Item<'a> {
