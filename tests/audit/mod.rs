@@ -6,4 +6,5 @@ mod endpoints;
 mod planted;
 mod readers;
 mod sources;
+mod threats;
 mod wire;
