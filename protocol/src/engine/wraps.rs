@@ -12,7 +12,7 @@ use super::purpose::Purpose;
 use super::records::{Record, RecordKey};
 use super::turn::Turn;
 use crate::account_keys::{AccountKeys, RekeyedSession, SiblingContext, SiblingError};
-use crate::device_list::hash;
+use crate::device_list::{check_undated, hash};
 use crate::handshake::Party;
 use crate::session_key::SessionKeyPayload;
 use crate::types::{Bytes, DeviceId, Phone, SessionLabel, UnixTime};
@@ -231,7 +231,9 @@ impl Turn<'_> {
     /// What siblings told of keys that the server serves now, or has served before, is taken up; what
     /// it serves otherwise is dropped.
     pub(super) fn settle_told_keys(&mut self, served: &Devices) {
-        for (place, ToldKeys { keys, .. }) in self.records.list::<ToldKeys>(&[]) {
+        let mut told = self.records.list::<ToldKeys>(&[]);
+        told.sort_by_key(|(_, told)| told.keys.list.version);
+        for (place, ToldKeys { keys, .. }) in told {
             if keys.list.version <= served.device_list.version {
                 self.records.delete(&RecordKey::<ToldKeys>::of(&[&place]));
                 if self.take_told_keys(keys, served).is_some() {
@@ -246,17 +248,22 @@ impl Turn<'_> {
         let AccountKeys { identity, messaging, list, .. } = keys;
         let signer = identity.as_ref().unwrap_or(&account.identity);
         let messaging = MessagingSecret::of_shared(messaging, signer, &account.phone);
-        if hash(&list) != hash(&served.device_list) {
+        let is_served = signer.public() == served.identity_key;
+        let holds = if hash(&list) == hash(&served.device_list) {
+            messaging.signed() == served.messaging_key
+        } else {
             // Of a list in between: letters of its time are sealed to it.
-            let before = messaging.key_version < served.messaging_key.key_version;
-            return (before && identity.is_none()).then(|| self.take_messaging_secret(&messaging));
-        }
-        let served_now =
-            identity.as_ref().is_none_or(|identity| identity.public() == served.identity_key);
-        if messaging.signed() != served.messaging_key || !served_now {
+            messaging.key_version < served.messaging_key.key_version
+        };
+        // What follows on another identity is signed with it.
+        let phone = &account.phone;
+        let follows = check_undated(&served.device_list, &signer.public(), phone).is_ok();
+        if !holds || identity.is_some() && !(is_served && follows) {
             return None;
         }
-        self.drop_other_secret(&messaging);
+        if messaging.key_version == served.messaging_key.key_version {
+            self.drop_other_secret(&messaging);
+        }
         match identity {
             Some(identity) => self.sibling_replaced_identity(identity, &messaging, &list),
             None => self.take_messaging_secret(&messaging),

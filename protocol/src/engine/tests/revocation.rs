@@ -271,6 +271,30 @@ fn a_contact_closes_the_sessions_of_a_revoked_device() {
     assert_eq!(world.received(ALICE, BOB), before);
 }
 
+/// A device that was away while the identity was replaced, and the messaging key after it, takes both up.
+#[test]
+fn a_device_that_was_away_for_weeks_goes_on_under_the_identity_of_now() {
+    let mut world = with_siblings(1_111);
+    world.go_offline(TABLET);
+    revoke(&mut world, BOB, PHONE, true);
+    for day in 0..25 {
+        world.pass(A_DAY);
+        world.write(ALICE, BOB, &format!("day {day}"));
+        world.settle();
+    }
+    world.go_online(TABLET);
+    world.pass(2 * AN_HOUR);
+    assert_eq!(world.identity(TABLET), world.identity(BOB));
+    assert!(!world.people[TABLET].events.contains(&Event::KeysAltered));
+    world.write(ALICE, BOB, "you are back");
+    world.settle();
+    world.pass(A_DAY);
+    assert_eq!(world.received(TABLET, ALICE), world.received(BOB, ALICE));
+    world.write(TABLET, ALICE, "and I write");
+    world.settle();
+    assert!(world.received(ALICE, BOB).contains(&"and I write".into()));
+}
+
 /// The session in which `who` writes to Bob's mailbox, as a device of Bob's has it that got its key.
 fn held_session(world: &World, who: usize) -> OutSession {
     let phone = &world.people[BOB].phone;
