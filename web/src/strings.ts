@@ -266,7 +266,7 @@ export const strings = {
     deviceUnknown:
       'This device was removed from its account, or the account is gone. Your letters are still here to read. No new ones can come in, and none can go out.',
     keysAltered:
-      'The server hands out other keys for this device than it published, so somebody could read new letters to you in your place. Ask whoever runs the server, and have people write to you another way until this message goes. If another device was removed as lost while this one was off for a month or longer, that is the reason, and this one has to be linked again.',
+      'The server hands out other keys for this device than it published, so somebody could read new letters to you in your place. Ask whoever runs the server, and have people write to you another way until this message goes. If another device was removed as lost while this one was off for weeks, that may be the reason, and this one has to be linked again.',
     outdated: 'This page is older than its server.',
   },
 

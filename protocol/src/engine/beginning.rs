@@ -342,6 +342,7 @@ impl Turn<'_> {
         let own = OwnList { list: list.clone(), published: true };
         self.records.put(&OwnList::key(list.version), &own);
         let Some(id) = self.own_contact() else { return };
+        self.close_sessions_of_unlisted(id, &list);
         if let Some(contact) = self.contact(id) {
             let identity = account.identity.public();
             self.put_contact(id, &Contact { identity, list: Some(list), ..contact });

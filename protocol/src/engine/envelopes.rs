@@ -10,7 +10,6 @@ use super::opening::Opened;
 use super::outbound::OwnSession;
 use super::own_list::OwnList;
 use super::records::{Record, RecordKey};
-use super::revocation::earlier;
 use super::turn::Turn;
 use crate::account_keys::{ChannelPayload, UnknownPayload};
 use crate::certificate::CertificateError;
@@ -38,8 +37,7 @@ pub(super) struct InSession {
     #[n(3)]
     #[cbor(default)]
     pub(super) taken: Vec<MessageId>,
-    /// Since when a revoked device may hold its key, the writer's own or a sibling of this one: of
-    /// letters stored later none is taken.
+    /// When its device was seen to be revoked: of letters stored later none is taken.
     #[n(4)]
     pub(super) closed_at: Option<UnixTime>,
     /// The version of the own list whose devices got its key.
@@ -334,7 +332,7 @@ impl Turn<'_> {
         if !self.records.has(&key) {
             let (session, device) = (InboundSession::begin(payload), payload.sender.device_id);
             let (taken, made_for) = (Vec::new(), payload.recipient_list_version);
-            let closed_at = earlier(self.closing(contact, &device), self.held_by_revoked(made_for));
+            let closed_at = self.closing(contact, &device);
             let session = InSession { contact, device, session, taken, closed_at, made_for };
             self.records.put(&key, &session);
             self.limit_sessions(contact, device);

@@ -172,6 +172,11 @@ impl Turn<'_> {
         if !takes_letter(&known, letter.timestamp) {
             return Fate::Done; // Of a device that was revoked before.
         }
+        if self.is_held_by_revoked(&known, letter.timestamp) {
+            // Somebody else's, or an honest one whose list came late: whoever wrote it sends it again.
+            self.note_broken(known.contact, Some(part.session_id), letter.timestamp);
+            return Fate::Unopened(Some(part.session_id));
+        }
         match known.session.decrypt(&part, letter.timestamp) {
             Ok((session, content)) => {
                 let (contact, mut taken) = (known.contact, known.taken);

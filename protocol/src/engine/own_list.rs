@@ -101,7 +101,6 @@ impl Turn<'_> {
         if before.as_ref().is_some_and(|before| list.version <= before.version) {
             return;
         }
-        self.close_sessions_held_by_revoked();
         let Some(account) = self.account() else { return };
         if before.is_some_and(|before| has_newcomers(&before, list, &account)) {
             self.tell_everything();

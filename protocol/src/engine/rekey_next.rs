@@ -68,7 +68,8 @@ impl Turn<'_> {
         let old_key = InSession::key(next.replaces);
         let Some(old) = self.records.get(&old_key) else { return FirstLetter::Early };
         let another = old.contact != next.contact || old.session.parties().sender != next.offering;
-        if another || !takes_letter(&old, letter.timestamp) {
+        let stored = letter.timestamp;
+        if another || !takes_letter(&old, stored) || self.is_held_by_revoked(&old, stored) {
             return FirstLetter::Unopened;
         }
         let begun = old.session.rekeyed(part.session_id, next.key);

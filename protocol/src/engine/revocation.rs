@@ -73,32 +73,25 @@ impl Turn<'_> {
         }
     }
 
-    /// A newer own list is in force. Of sessions whose key a device has that it does not name, whoever
-    /// writes in them, only letters from before are taken.
-    pub(super) fn close_sessions_held_by_revoked(&mut self) {
-        for (text, session) in self.records.list::<InSession>(&[]) {
-            let closed_at = earlier(session.closed_at, self.held_by_revoked(session.made_for));
-            if closed_at != session.closed_at
-                && let Ok(session_id) = text.parse()
-            {
-                let closed = InSession { closed_at, ..session };
-                self.records.put(&InSession::key(session_id), &closed);
-            }
-        }
-    }
-
-    /// Until when letters are taken in a session that was made for an own list, where a device of it
-    /// was revoked since. The server took the list without it within [`CLOCK_SKEW`] of its signing,
-    /// and none of the letters for the list before afterwards.
-    pub(super) fn held_by_revoked(&self, made_for: u64) -> Option<UnixTime> {
+    /// Whether a letter was stored when a revoked device may have had the key of its session, whoever
+    /// writes in it: more than [`CLOCK_SKEW`] after the signing of a list that came after the one whose
+    /// devices got the key, and names one of them no more. Where this device never saw that one, any
+    /// later list counts: honest writers begin a session with each.
+    pub(super) fn is_held_by_revoked(&self, session: &InSession, stored: UnixTime) -> bool {
+        let made_for = session.made_for;
         let lists = self.records.list::<OwnList>(&[]).into_iter().map(|(_, own)| own);
         let lists: Vec<OwnList> = lists.filter(|own| own.published).collect();
-        let held = &lists.iter().find(|own| own.list.version == made_for)?.list.devices;
+        let held = lists.iter().find(|own| own.list.version == made_for);
+        let held = held.map_or(&[][..], |own| &own.list.devices);
+        let names =
+            |own: &OwnList, id| own.list.devices.iter().any(|listed| listed.device_id == id);
         let is_left = |own: &&OwnList| {
-            let named = |id: DeviceId| own.list.devices.iter().any(|d| d.device_id == id);
-            own.list.version > made_for && !held.iter().all(|device| named(device.device_id))
+            own.list.version > made_for
+                && (held.is_empty() || !held.iter().all(|device| names(own, device.device_id)))
         };
-        lists.iter().find(is_left).map(|own| own.list.signed_at.plus(CLOCK_SKEW))
+        // A vault of an earlier version does not say for which list.
+        let left = lists.iter().find(is_left).filter(|_| made_for > 0);
+        left.is_some_and(|own| stored > own.list.signed_at.plus(CLOCK_SKEW))
     }
 
     /// This device is not one of the account's any more. What the vault holds stays readable; nothing
@@ -214,13 +207,8 @@ impl Change {
     }
 }
 
-/// The earlier of two closings.
-pub(super) fn earlier(a: Option<UnixTime>, b: Option<UnixTime>) -> Option<UnixTime> {
-    [a, b].into_iter().flatten().min()
-}
-
-/// Whether a closed session still takes a letter: one that was stored before its closing, or in the
-/// same hour.
+/// Whether a closed session still takes a letter: one that was stored before the list without its
+/// device was signed, or in the same hour.
 pub(super) fn takes_letter(session: &InSession, stored: UnixTime) -> bool {
     session.closed_at.is_none_or(|closed_at| stored <= closed_at)
 }

@@ -248,20 +248,18 @@ impl Turn<'_> {
         let AccountKeys { identity, messaging, list, .. } = keys;
         let signer = identity.as_ref().unwrap_or(&account.identity);
         let messaging = MessagingSecret::of_shared(messaging, signer, &account.phone);
-        let is_served = signer.public() == served.identity_key;
-        let holds = if hash(&list) == hash(&served.device_list) {
-            messaging.signed() == served.messaging_key
-        } else {
-            // Of a list in between: letters of its time are sealed to it.
-            messaging.key_version < served.messaging_key.key_version
-        };
+        // Of a list in between, the key may be served still, or letters of its time are sealed to it.
+        let is_served = messaging.signed() == served.messaging_key;
+        let in_between = hash(&list) != hash(&served.device_list)
+            && messaging.key_version < served.messaging_key.key_version;
+        let key = signer.public();
+        let signs = |list| check_undated(list, &key, &account.phone).is_ok();
         // What follows on another identity is signed with it.
-        let phone = &account.phone;
-        let follows = check_undated(&served.device_list, &signer.public(), phone).is_ok();
-        if !holds || identity.is_some() && !(is_served && follows) {
+        let follows = key == served.identity_key && signs(&served.device_list);
+        if !signs(&list) || !(is_served || in_between) || identity.is_some() && !follows {
             return None;
         }
-        if messaging.key_version == served.messaging_key.key_version {
+        if is_served || identity.is_some() {
             self.drop_other_secret(&messaging);
         }
         match identity {

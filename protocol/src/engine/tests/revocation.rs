@@ -295,6 +295,50 @@ fn a_device_that_was_away_for_weeks_goes_on_under_the_identity_of_now() {
     assert!(world.received(ALICE, BOB).contains(&"and I write".into()));
 }
 
+/// A lost device is most often followed by another one, which brings a list and no messaging key.
+#[test]
+fn a_device_that_was_away_while_a_lost_one_was_replaced_goes_on() {
+    for lost in [false, true] {
+        let mut world = with_siblings(1_112 + u64::from(lost));
+        world.go_offline(TABLET);
+        revoke(&mut world, BOB, PHONE, lost);
+        world.graft(BOB, "New phone");
+        world.write(ALICE, BOB, "while you were away");
+        world.settle();
+        world.pass(2 * A_DAY);
+        world.go_online(TABLET);
+        world.pass(2 * AN_HOUR);
+        assert_eq!(world.identity(TABLET), world.identity(BOB));
+        world.write(ALICE, BOB, "you are back");
+        world.settle();
+        world.pass(A_DAY);
+        assert_eq!(world.received(TABLET, ALICE), world.received(BOB, ALICE), "{lost}");
+    }
+}
+
+/// Of two changes of the list a device saw only the second, which came with a revocation.
+#[test]
+fn a_device_that_saw_no_list_in_between_closes_sessions_that_were_made_for_it() {
+    let mut world = with_siblings(1_114);
+    world.go_offline(TABLET);
+    world.step(BOB, Input::RotateKeys);
+    world.settle();
+    world.pass(10 * MINUTE);
+    world.write(ALICE, BOB, "for a list that the tablet does not know");
+    world.settle();
+    let session = held_session(&world, ALICE);
+    revoke(&mut world, BOB, PHONE, false);
+    world.pass(2 * AN_HOUR);
+    world.go_online(TABLET);
+    world.pass(10 * MINUTE);
+    let before = world.received(TABLET, ALICE);
+    assert_eq!(before, world.received(BOB, ALICE));
+    let letter = forged(&mut world, ALICE, &session, "from a thief", 0);
+    world.inject(TABLET, &letter);
+    world.pass(A_DAY);
+    assert_eq!(world.received(TABLET, ALICE), before);
+}
+
 /// The session in which `who` writes to Bob's mailbox, as a device of Bob's has it that got its key.
 fn held_session(world: &World, who: usize) -> OutSession {
     let phone = &world.people[BOB].phone;
