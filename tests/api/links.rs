@@ -3,7 +3,9 @@
 use crate::support::{
     app::TestApp,
     databases::on_both_engines,
-    linking::{approval, completion, linked, list_of, offer, offered, path, register, sibling},
+    linking::{
+        approval, completion, linked, list_of, offer, offered, path, register, registered, sibling,
+    },
     member::{Member, now},
 };
 use hyper::Method;
@@ -108,11 +110,7 @@ on_both_engines! {
     async fn a_completion_that_the_session_was_not_told_of_is_answered_alike(db) {
         let app = TestApp::start(&db.url, &[]).await;
         let mut first = Member::signed_up(&app, PHONE).await;
-        let mut new = sibling(&first, 1);
-        offered(&app, 1).await;
-        let approving = approval(1, 2, &[&first], &mut new);
-        first.send_touched(Method::PUT, &path(1, ""), Some(&approving)).await;
-        register(&mut new, 1).await;
+        let mut new = registered(&mut first, &[], 2, 1).await;
         db.keep_sessions().await;
         let completing = completion(&mut new);
         let done = new.post(&path(1, "/complete"), &completing).await;
@@ -272,11 +270,7 @@ on_both_engines! {
     async fn a_list_that_moved_refuses_the_completion_until_it_is_approved_anew(db) {
         let app = TestApp::start(&db.url, &[]).await;
         let mut first = Member::signed_up(&app, PHONE).await;
-        let mut new = sibling(&first, 1);
-        offered(&app, 1).await;
-        let approving = approval(1, 2, &[&first], &mut new);
-        first.send_touched(Method::PUT, &path(1, ""), Some(&approving)).await;
-        register(&mut new, 1).await;
+        let mut new = registered(&mut first, &[], 2, 1).await;
         let renewal = KeyRenewal { device_list: Some(first.list(2)), signed_prekey: None };
         let renewed = first.send(Method::PUT, "/v1/keys", &PublishKeys::Renewal(renewal)).await;
         assert_eq!(renewed.status, 200);
@@ -292,11 +286,7 @@ on_both_engines! {
     async fn of_racing_completions_one_makes_the_device(db) {
         let app = TestApp::start(&db.url, &[]).await;
         let mut first = Member::signed_up(&app, PHONE).await;
-        let mut new = sibling(&first, 1);
-        offered(&app, 1).await;
-        let approving = approval(1, 2, &[&first], &mut new);
-        first.send_touched(Method::PUT, &path(1, ""), Some(&approving)).await;
-        register(&mut new, 1).await;
+        let mut new = registered(&mut first, &[], 2, 1).await;
         let completing = completion(&mut new);
         let complete = || {
             let asked = new.with_cookie(app.post(&path(1, "/complete"))).json(&completing);

@@ -1,37 +1,29 @@
 //! The manifest's log fields, metrics and headers are those that the sources of the server write and
 //! read, whichever lines a test happens to run.
 
+use super::files;
 use letterbox::audit::{Manifest, manifest::Way};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 /// The server's sources without their tests, and without the native client and the demo, which are no
 /// part of it.
 pub(super) fn sources() -> Vec<(String, String)> {
-    let mut found = Vec::new();
-    gather(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")), &mut found);
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"));
+    let mut files = files(folder, &["client", "demo", "tests.rs"]);
+    files.retain(|path| path.extension().is_some_and(|ending| ending == "rs"));
+    let source = |path: PathBuf| {
+        let text = fs::read_to_string(&path).unwrap();
+        let code = text.split("#[cfg(test)]\nmod ").next().unwrap();
+        let plain = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+        (path.display().to_string(), plain.collect::<Vec<_>>().join("\n"))
+    };
+    let found: Vec<_> = files.into_iter().map(source).collect();
     assert!(found.len() > 60, "the sources are there");
     found
-}
-
-fn gather(folder: &Path, found: &mut Vec<(String, String)>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        if path.is_dir() {
-            if !["client", "demo"].contains(&name.as_str()) {
-                gather(&path, found);
-            }
-        } else if name.ends_with(".rs") && name != "tests.rs" {
-            let text = fs::read_to_string(&path).unwrap();
-            let code = text.split("#[cfg(test)]\nmod ").next().unwrap();
-            let plain = code.lines().filter(|line| !line.trim_start().starts_with("//"));
-            found.push((path.display().to_string(), plain.collect::<Vec<_>>().join("\n")));
-        }
-    }
 }
 
 /// What stands between the parentheses that this begins after, split at its own commas.

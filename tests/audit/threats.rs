@@ -1,7 +1,11 @@
 //! The threat model says of every adversary what they can and cannot do, and which tests show it. The
 //! tests that it names are there.
 
-use std::{fs, path::Path};
+use super::files;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 /// Where tests stand, in Rust and of the page.
@@ -12,19 +16,15 @@ fn threat_model() -> String {
     fs::read_to_string(Path::new(ROOT).join("docs/threat-model.md")).unwrap()
 }
 
-/// All code in a folder.
-fn gather(folder: &Path, code: &mut String) {
-    for entry in fs::read_dir(folder).into_iter().flatten() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_str().unwrap();
-        if path.is_dir() {
-            if name != "node_modules" {
-                gather(&path, code);
-            }
-        } else if [".rs", ".mjs", ".ts"].iter().any(|ending| name.ends_with(ending)) {
-            code.push_str(&fs::read_to_string(&path).unwrap());
-        }
-    }
+/// All code in these folders.
+fn code() -> String {
+    let all =
+        TESTS.iter().flat_map(|folder| files(&Path::new(ROOT).join(folder), &["node_modules"]));
+    let is_code = |path: &PathBuf| {
+        let ending = path.extension().and_then(|ending| ending.to_str());
+        ending.is_some_and(|ending| ["rs", "mjs", "ts"].contains(&ending))
+    };
+    all.filter(is_code).map(|path| fs::read_to_string(path).unwrap()).collect()
 }
 
 /// What stands between pairs of this mark.
@@ -36,8 +36,7 @@ fn between(text: &str, mark: char) -> impl Iterator<Item = &str> {
 fn every_adversary_can_and_cannot_and_tests_show_it() {
     let text = threat_model();
     let adversaries = text.split("\n## ").find(|part| part.starts_with("By adversary")).unwrap();
-    let mut code = String::new();
-    TESTS.iter().for_each(|folder| gather(&Path::new(ROOT).join(folder), &mut code));
+    let code = code();
     let mut named = 0;
     for adversary in adversaries.split("\n### ").skip(1) {
         let title = adversary.lines().next().unwrap();

@@ -9,10 +9,7 @@ use letterbox::db::{
 };
 use letterbox_protocol::{
     types::{Bytes, DAY, UnixTime},
-    wire::{
-        AckStatus, InboxAck, KeyRenewal, NewAccount, ReplaceIdentity, ResignedPrekey,
-        SealedEphemeralKey,
-    },
+    wire::{AckStatus, InboxAck, KeyRenewal, NewAccount, ReplaceIdentity, ResignedPrekey},
 };
 use rand::rngs::StdRng;
 use tower_sessions::{
@@ -294,11 +291,7 @@ on_both_engines! {
         let letter = message(&bob, rng);
         let sends = [SealedSend::parse(token(rng), letter.clone()).unwrap()];
         LetterStore::new(db.db.clone(), Limits::default()).store(&sends, NOW, rng).await.unwrap();
-        let exchange = SealedEphemeralKey {
-            destination: bob.phone.clone(),
-            key_exchange_id: Bytes::random(rng),
-            ephemeral_public_key: Bytes::random(rng),
-        };
+        let exchange = exchange(&bob.phone, rng);
         db.open_exchange(&token(rng), &exchange, NOW, rng).await.unwrap();
         db.begin_reset(&bob.phone, DAY, NOW).await.unwrap();
         let link = Bytes::random(rng);

@@ -3,19 +3,8 @@
 use super::world::*;
 use crate::support::databases::{on_both_engines, rng};
 use letterbox::db::{ClaimExchange, OpenExchange};
-use letterbox_protocol::{
-    types::{Bytes, Phone},
-    wire::SealedEphemeralKey,
-};
+use letterbox_protocol::types::Bytes;
 use rand::{SeedableRng as _, rngs::StdRng};
-
-fn exchange(destination: &Phone, rng: &mut StdRng) -> SealedEphemeralKey {
-    SealedEphemeralKey {
-        destination: destination.clone(),
-        key_exchange_id: Bytes::random(rng),
-        ephemeral_public_key: Bytes::random(rng),
-    }
-}
 
 on_both_engines! {
     async fn of_racing_claims_one_wins(db) {

@@ -11,7 +11,7 @@ use letterbox::{
 };
 use letterbox_protocol::{
     types::{Bytes, DAY},
-    wire::{CompleteLink, SealedEphemeralKey},
+    wire::CompleteLink,
 };
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use serde_json::json;
@@ -31,11 +31,7 @@ async fn fill(db: &TestDb, number: u32, rng: &mut StdRng) -> Person {
     letter.session_keys = session_for(&person.devices, rng);
     let letters = [SealedSend::parse(token(rng), letter).unwrap()];
     LetterStore::new(db.db.clone(), Limits::default()).store(&letters, NOW, rng).await.unwrap();
-    let exchange = SealedEphemeralKey {
-        destination: person.phone.clone(),
-        key_exchange_id: Bytes::random(rng),
-        ephemeral_public_key: Bytes::random(rng),
-    };
+    let exchange = exchange(&person.phone, rng);
     db.open_exchange(&token(rng), &exchange, NOW, rng).await.unwrap();
     db.start_verification(&person.phone, "123456", Default::default(), NOW, rng).await.unwrap();
     db.begin_reset(&person.phone, 7 * DAY, NOW).await.unwrap().unwrap();

@@ -297,3 +297,12 @@ pub(crate) fn session_for(
 pub(crate) fn send(to: &Person, rng: &mut StdRng) -> SealedSend {
     SealedSend::parse(token(rng), message(to, rng)).unwrap()
 }
+
+/// A live re-keying that somebody opens in this mailbox.
+pub(crate) fn exchange(destination: &Phone, rng: &mut StdRng) -> SealedEphemeralKey {
+    SealedEphemeralKey {
+        destination: destination.clone(),
+        key_exchange_id: Bytes::random(rng),
+        ephemeral_public_key: Bytes::random(rng),
+    }
+}

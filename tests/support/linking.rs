@@ -82,8 +82,8 @@ pub(crate) fn completion(new: &mut Member<'_>) -> CompleteLink {
     CompleteLink { one_time_prekeys, encrypted_name: Blob(vec![8; 80]) }
 }
 
-/// Links a new browser, from its offer to its first device session. `version` is the next list's.
-pub(crate) async fn linked<'a>(
+/// A new browser whose offer was approved, with its passkey. `version` is the next list's.
+pub(crate) async fn registered<'a>(
     first: &mut Member<'a>,
     others: &[&Member<'a>],
     version: u64,
@@ -96,6 +96,17 @@ pub(crate) async fn linked<'a>(
     let approved = first.send_touched(Method::PUT, &path(n, ""), Some(&approval)).await;
     assert_eq!(approved.status, 204, "{approved:?}");
     assert_eq!(register(&mut new, n).await.status, 204);
+    new
+}
+
+/// Links a new browser, from its offer to its first device session. `version` is the next list's.
+pub(crate) async fn linked<'a>(
+    first: &mut Member<'a>,
+    others: &[&Member<'a>],
+    version: u64,
+    n: u8,
+) -> Member<'a> {
+    let mut new = registered(first, others, version, n).await;
     let completion = completion(&mut new);
     let completed = new.post(&path(n, "/complete"), &completion).await;
     assert_eq!(completed.status, 201, "{completed:?}");

@@ -133,7 +133,7 @@ impl Turn<'_> {
         let Some(approval) = &self.memory.linking.approval else { return };
         if let Stage::Completing { device } = approval.stage
             && let Some(list) = OwnList::current(self.records)
-            && list.devices.iter().any(|listed| listed.device_id == device)
+            && list.names(&device)
         {
             self.memory.linking.approval = None;
             self.stop_polling();

@@ -137,7 +137,7 @@ impl Turn<'_> {
     pub(super) fn drop_unlisted_devices(&mut self, contact: ContactId, list: &SignedDeviceList) {
         for (text, peer) in self.records.list::<PeerDevice>(&[&contact.to_text()]) {
             let Ok(device_id) = text.parse::<DeviceId>() else { continue };
-            if list.devices.iter().any(|device| device.device_id == device_id) {
+            if list.names(&device_id) {
                 continue;
             }
             for channel in peer.channels {

@@ -197,7 +197,7 @@ impl Turn<'_> {
             // Not with what opened the vault, which the moment would tell; and however short the
             // visits are, in one of them its moment comes.
             Some(at) if at <= self.now && !std::mem::replace(&mut self.memory.keys.awake, true) => {
-                let look_up_at = Some(self.now + self.exponential(self.memory.pool_mean.0));
+                let look_up_at = Some(self.now + self.pool_pause());
                 self.put_key_state(&KeyState { look_up_at, ..state });
             }
             Some(at) if at <= self.now => {

@@ -269,8 +269,7 @@ impl Turn<'_> {
     /// Gives a device another name, for the account's devices to read.
     pub(super) fn rename_device(&mut self, device: DeviceId, name: &str) {
         let name: String = name.trim().chars().take(NAME_CHARS).collect();
-        let listed = OwnList::current(self.records)
-            .is_some_and(|list| list.devices.iter().any(|listed| listed.device_id == device));
+        let listed = OwnList::current(self.records).is_some_and(|list| list.names(&device));
         if let Some(account) = self.account()
             && listed
             && !name.is_empty()

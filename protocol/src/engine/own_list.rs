@@ -35,10 +35,15 @@ impl OwnList {
         RecordKey::of(&[&format!("{version:016x}")])
     }
 
+    /// The lists that the server has taken, the oldest first.
+    pub(super) fn taken(records: &Records) -> impl DoubleEndedIterator<Item = SignedDeviceList> {
+        let lists = records.list::<Self>(&[]).into_iter().map(|(_, own)| own);
+        lists.filter(|own| own.published).map(|own| own.list)
+    }
+
     /// The newest list that the server has taken.
     pub(super) fn current(records: &Records) -> Option<SignedDeviceList> {
-        let lists = records.list::<Self>(&[]).into_iter().rev();
-        lists.map(|(_, own)| own).find(|own| own.published).map(|own| own.list)
+        Self::taken(records).next_back()
     }
 
     /// The list that somebody says to have written for, if it is one of those known; else the newest
@@ -118,7 +123,7 @@ impl Turn<'_> {
         let (Some(account), Some(list)) = (self.account(), OwnList::current(self.records)) else {
             return true;
         };
-        list.devices.iter().any(|listed| listed.device_id == account.device_id)
+        list.names(&account.device_id)
     }
 
     /// Takes up a contact's list.
@@ -163,7 +168,7 @@ impl Turn<'_> {
     /// The hour up to which letters are taken in a session of such a device.
     pub(super) fn closing(&self, contact: ContactId, device: &DeviceId) -> Option<UnixTime> {
         let contact = self.contact(contact)?;
-        let listed = contact.list.as_ref()?.devices.iter().any(|d| d.device_id == *device);
+        let listed = contact.list.as_ref()?.names(device);
         self.unlisted_until(&contact).filter(|_| !listed)
     }
 

@@ -100,7 +100,7 @@ impl Turn<'_> {
     }
 
     fn draw_pool_moment(&mut self, contact: ContactId) {
-        let at = self.now + self.exponential(self.memory.pool_mean.0);
+        let at = self.now + self.pool_pause();
         self.records.put(&PoolDue::key(contact), &PoolDue { at });
     }
 
@@ -218,6 +218,11 @@ impl Turn<'_> {
                 self.draw_pool_moment(contact);
             }
         }
+    }
+
+    /// A pause as the pool makes it, for what is to leave at a moment of its own.
+    pub(super) fn pool_pause(&mut self) -> Millis {
+        self.exponential(self.memory.pool_mean.0)
     }
 
     /// A duration from the exponential distribution with this mean.

@@ -60,7 +60,7 @@ impl Turn<'_> {
     /// from before are taken.
     pub(super) fn close_sessions_of_unlisted(&mut self, id: ContactId, list: &SignedDeviceList) {
         for (text, session) in self.records.list::<InSession>(&[]) {
-            let listed = list.devices.iter().any(|listed| listed.device_id == session.device);
+            let listed = list.names(&session.device);
             if session.contact == id
                 && !listed
                 && session.closed_at.is_none()
@@ -78,20 +78,16 @@ impl Turn<'_> {
     /// devices got the key, and names one of them no more. Where this device never saw that one, any
     /// later list counts: honest writers begin a session with each.
     pub(super) fn is_held_by_revoked(&self, session: &InSession, stored: UnixTime) -> bool {
-        let made_for = session.made_for;
-        let lists = self.records.list::<OwnList>(&[]).into_iter().map(|(_, own)| own);
-        let lists: Vec<OwnList> = lists.filter(|own| own.published).collect();
-        let held = lists.iter().find(|own| own.list.version == made_for);
-        let held = held.map_or(&[][..], |own| &own.list.devices);
-        let names =
-            |own: &OwnList, id| own.list.devices.iter().any(|listed| listed.device_id == id);
-        let is_left = |own: &&OwnList| {
-            own.list.version > made_for
-                && (held.is_empty() || !held.iter().all(|device| names(own, device.device_id)))
+        if session.made_for == 0 {
+            return false; // A vault of an earlier version does not say for which list.
+        }
+        let lists: Vec<SignedDeviceList> = OwnList::taken(self.records).collect();
+        let held = lists.iter().find(|list| list.version == session.made_for);
+        let keeps_all = |list: &SignedDeviceList| {
+            held.is_some_and(|held| held.devices.iter().all(|device| list.names(&device.device_id)))
         };
-        // A vault of an earlier version does not say for which list.
-        let left = lists.iter().find(is_left).filter(|_| made_for > 0);
-        left.is_some_and(|own| stored > own.list.signed_at.plus(CLOCK_SKEW))
+        let left = lists.iter().find(|list| list.version > session.made_for && !keeps_all(list));
+        left.is_some_and(|list| stored > list.signed_at.plus(CLOCK_SKEW))
     }
 
     /// This device is not one of the account's any more. What the vault holds stays readable; nothing
@@ -192,14 +188,13 @@ impl Turn<'_> {
 impl Change {
     /// The identity part of a revocation: every device that stays keeps its prekey, signed anew.
     pub(super) fn replaces(&self, identity: &IdentitySecret, known: &Devices) -> ReplaceIdentity {
-        let stays = |id: DeviceId| self.list.devices.iter().any(|listed| listed.device_id == id);
         let resign = |info: &crate::wire::DeviceInfo| {
             let old = &info.signed_prekey;
             let (id, time) = (old.key_id, old.created_at);
             let signed_prekey = sign_prekey(identity, &info.device_id, id, time, &old.public_key);
             ResignedPrekey { device_id: info.device_id, signed_prekey }
         };
-        let devices = known.devices.iter().filter(|info| stays(info.device_id));
+        let devices = known.devices.iter().filter(|info| self.list.names(&info.device_id));
         ReplaceIdentity {
             identity_key: identity.public(),
             signed_prekeys: devices.map(resign).collect(),

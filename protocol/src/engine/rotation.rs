@@ -93,8 +93,7 @@ impl Turn<'_> {
             let due = newest.created_at.plus(MESSAGING_KEY_RENEWAL).0 * SECOND;
             let least = due.max(self.now);
             let left = due + A_DAY - least;
-            let more =
-                if left > 0 { self.up_to(left) } else { self.exponential(self.memory.pool_mean.0) };
+            let more = if left > 0 { self.up_to(left) } else { self.pool_pause() };
             self.memory.upkeep.rotate_at = Some(least + more);
         }
     }
@@ -170,8 +169,7 @@ impl Turn<'_> {
         else {
             return;
         };
-        let is_listed = |id: DeviceId| current.devices.iter().any(|d| d.device_id == id);
-        if revoked.is_some_and(|id| !is_listed(id) || id == account.device_id) {
+        if revoked.is_some_and(|id| !current.names(&id) || id == account.device_id) {
             return;
         }
         let left = current.devices.iter().filter(|listed| Some(listed.device_id) != revoked);

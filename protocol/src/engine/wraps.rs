@@ -62,8 +62,7 @@ impl Turn<'_> {
     pub(super) fn is_sibling(&self, device: &DeviceId) -> bool {
         let own = self.account().map(|account| account.device_id);
         let list = OwnList::current(self.records);
-        list.is_some_and(|list| list.devices.iter().any(|listed| listed.device_id == *device))
-            && own.as_ref() != Some(device)
+        list.is_some_and(|list| list.names(device)) && own.as_ref() != Some(device)
     }
 
     /// Whether a party's device is one of the account's others, by its key as well.

@@ -55,6 +55,13 @@ pub struct SignedDeviceList {
     pub signature: Signature,
 }
 
+impl SignedDeviceList {
+    /// Whether it has a device of this name.
+    pub fn names(&self, device_id: &DeviceId) -> bool {
+        self.devices.iter().any(|device| device.device_id == *device_id)
+    }
+}
+
 wire! {
     /// The messaging key: letters are sealed to it.
     answer struct SignedMessagingKey {
